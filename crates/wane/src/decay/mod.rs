@@ -1,0 +1,7 @@
+//! How interest wanes: laws that turn the age of an event into a weight.
+//!
+//! Useful for: half-lives, kernels, decayed features. Not useful for: ranking (see [`crate::recommend`]).
+
+mod half_life;
+
+pub use half_life::HalfLife;

@@ -1,0 +1,407 @@
+//! The clean log: events in compressed sparse rows by user, sorted by time.
+//!
+//! - One row of the structure is one user; within it events are oldest first. Events of one moment keep the order
+//!   of their file (some logs have only days, and then the order of rows is all that is known).
+//! - 21 bytes per event at most: item 4, time 8, type 1, value 4, session 4; the user costs nothing.
+//! - Vocabularies are shared between a log and the parts that it is split into, so an item has one number in all.
+
+use std::sync::Arc;
+
+use super::{Event, EventTypeId, ItemId, Timestamp, UserId, Vocab};
+use crate::error::{Error, Result};
+
+/// Events as parallel columns in any order, numbered in vocabularies that need not be sorted: what a reader makes.
+#[derive(Debug, Clone, Default)]
+pub struct EventColumns {
+    /// User of each event, a place in `user_names`.
+    pub users: Vec<u32>,
+    /// Item of each event, a place in `item_names`.
+    pub items: Vec<u32>,
+    /// Time of each event.
+    pub times: Vec<Timestamp>,
+    /// Type of each event, a place in `event_types`.
+    pub types: Vec<EventTypeId>,
+    /// Value of each event (NaN: none), or empty when the log has no values.
+    pub values: Vec<f32>,
+    /// Session of each event, or empty when the log has no sessions.
+    pub sessions: Vec<u32>,
+    /// Distinct user ids in any order.
+    pub user_names: Vec<String>,
+    /// Distinct item ids in any order; may hold items without events (from a catalogue).
+    pub item_names: Vec<String>,
+    /// Names of the event types.
+    pub event_types: Vec<String>,
+}
+
+/// A behaviour log, ready for use. See the module's documentation for its layout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventLog {
+    users: Arc<Vocab>,
+    items: Arc<Vocab>,
+    event_types: Arc<Vec<String>>,
+    /// Events of user `u` are `offsets[u]..offsets[u + 1]`.
+    offsets: Vec<usize>,
+    item: Vec<ItemId>,
+    time: Vec<Timestamp>,
+    event_type: Vec<EventTypeId>,
+    value: Option<Vec<f32>>,
+    session: Option<Vec<u32>>,
+}
+
+impl EventLog {
+    /// Sorts columns into a log: vocabularies by name, events by user and time (stable).
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] is not possible here; columns of unequal length or a number outside its vocabulary
+    /// give [`Error::Setting`], since they come from a program, not from a file.
+    pub fn from_columns(columns: EventColumns) -> Result<Self> {
+        let n = columns.items.len();
+        let same = |name: &str, len: usize| {
+            if len == n { Ok(()) } else { Err(Error::setting(name, format!("{n} values"), len)) }
+        };
+        same("users", columns.users.len())?;
+        same("times", columns.times.len())?;
+        same("types", columns.types.len())?;
+        if !columns.values.is_empty() {
+            same("values", columns.values.len())?;
+        }
+        if !columns.sessions.is_empty() {
+            same("sessions", columns.sessions.len())?;
+        }
+        let (users, user_place) = sorted_vocab(&columns.user_names);
+        let (items, item_place) = sorted_vocab(&columns.item_names);
+        let in_range = |name: &str, worst: Option<usize>, len: usize| match worst {
+            Some(worst) if worst >= len => Err(Error::setting(name, format!("numbers below {len}"), worst)),
+            _ => Ok(()),
+        };
+        in_range("users", columns.users.iter().max().map(|&u| u as usize), user_place.len())?;
+        in_range("items", columns.items.iter().max().map(|&i| i as usize), item_place.len())?;
+        in_range("types", columns.types.iter().max().map(|t| t.index()), columns.event_types.len())?;
+
+        let user_of = |row: usize| user_place[columns.users[row] as usize] as usize;
+        let mut offsets = vec![0usize; users.len() + 1];
+        for row in 0..n {
+            offsets[user_of(row) + 1] += 1;
+        }
+        for user in 0..users.len() {
+            offsets[user + 1] += offsets[user];
+        }
+        let mut next = offsets.clone();
+        let mut order = vec![0usize; n];
+        for row in 0..n {
+            let user = user_of(row);
+            order[next[user]] = row;
+            next[user] += 1;
+        }
+        for user in offsets.windows(2) {
+            order[user[0]..user[1]].sort_by_key(|&row| columns.times[row]);
+        }
+        let pick = |values: &[f32]| order.iter().map(|&row| values[row]).collect();
+        Ok(Self {
+            users: users.shared(),
+            items: items.shared(),
+            event_types: Arc::new(columns.event_types),
+            item: order.iter().map(|&row| ItemId(item_place[columns.items[row] as usize])).collect(),
+            time: order.iter().map(|&row| columns.times[row]).collect(),
+            event_type: order.iter().map(|&row| columns.types[row]).collect(),
+            value: (!columns.values.is_empty()).then(|| pick(&columns.values)),
+            session: (!columns.sessions.is_empty())
+                .then(|| order.iter().map(|&row| columns.sessions[row]).collect()),
+            offsets,
+        })
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.item.len()
+    }
+
+    /// Whether there are no events.
+    pub fn is_empty(&self) -> bool {
+        self.item.is_empty()
+    }
+
+    /// Vocabulary of users.
+    pub fn users(&self) -> &Arc<Vocab> {
+        &self.users
+    }
+
+    /// Vocabulary of items; it may hold items without events.
+    pub fn items(&self) -> &Arc<Vocab> {
+        &self.items
+    }
+
+    /// Names of the event types; an [`EventTypeId`] is a place in this list.
+    pub fn event_types(&self) -> &[String] {
+        &self.event_types
+    }
+
+    /// Number of users in the vocabulary (some may have no event in this part of a split log).
+    pub fn n_users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Number of items in the vocabulary.
+    pub fn n_items(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The events of a user, oldest first; empty for a number outside the vocabulary.
+    pub fn history(&self, user: UserId) -> History<'_> {
+        let bound = |place: usize| self.offsets.get(place).copied().unwrap_or(self.len());
+        self.slice(bound(user.index()), bound(user.index() + 1))
+    }
+
+    /// All users with their events, in order of user id.
+    pub fn histories(&self) -> impl ExactSizeIterator<Item = (UserId, History<'_>)> {
+        (0..self.n_users()).map(|user| {
+            let user = UserId(user as u32);
+            (user, self.history(user))
+        })
+    }
+
+    /// Every event as one run (by user, then time), for counting.
+    pub fn events(&self) -> History<'_> {
+        self.slice(0, self.len())
+    }
+
+    /// Where each user's events begin and end in [`EventLog::events`]: `n_users + 1` ascending numbers.
+    pub fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    /// Time of the first and of the last event.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        Some((*self.time.iter().min()?, *self.time.iter().max()?))
+    }
+
+    /// The part of the log for which `keep(user, place in the user's history, event)` holds, with the same
+    /// vocabularies.
+    pub fn filter(&self, mut keep: impl FnMut(UserId, usize, Event) -> bool) -> Self {
+        let mut part = Self {
+            users: Arc::clone(&self.users),
+            items: Arc::clone(&self.items),
+            event_types: Arc::clone(&self.event_types),
+            offsets: vec![0],
+            item: Vec::new(),
+            time: Vec::new(),
+            event_type: Vec::new(),
+            value: self.value.as_ref().map(|_| Vec::new()),
+            session: self.session.as_ref().map(|_| Vec::new()),
+        };
+        for (user, history) in self.histories() {
+            for (place, event) in history.iter().enumerate() {
+                if keep(user, place, event) {
+                    part.item.push(event.item);
+                    part.time.push(event.time);
+                    part.event_type.push(event.event_type);
+                    if let Some(values) = &mut part.value {
+                        values.push(event.value.unwrap_or(f32::NAN));
+                    }
+                    if let Some(sessions) = &mut part.session {
+                        sessions.push(event.session.unwrap_or_default());
+                    }
+                }
+            }
+            part.offsets.push(part.item.len());
+        }
+        part
+    }
+
+    /// The events strictly before a moment, with the same vocabularies.
+    pub fn before(&self, as_of: Timestamp) -> Self {
+        self.filter(|_, _, event| event.time < as_of)
+    }
+
+    /// Bytes held by the events (without the vocabularies).
+    pub fn event_bytes(&self) -> usize {
+        let per_event = size_of::<ItemId>()
+            + size_of::<Timestamp>()
+            + size_of::<EventTypeId>()
+            + if self.value.is_some() { size_of::<f32>() } else { 0 }
+            + if self.session.is_some() { size_of::<u32>() } else { 0 };
+        self.len() * per_event
+    }
+
+    fn slice(&self, start: usize, end: usize) -> History<'_> {
+        History {
+            items: &self.item[start..end],
+            times: &self.time[start..end],
+            event_types: &self.event_type[start..end],
+            values: self.value.as_ref().map(|values| &values[start..end]),
+            sessions: self.session.as_ref().map(|sessions| &sessions[start..end]),
+        }
+    }
+}
+
+/// Sorted vocabulary of `names`, and for each place in `names` its place in the vocabulary.
+fn sorted_vocab(names: &[String]) -> (Vocab, Vec<u32>) {
+    let vocab = Vocab::from_names(names);
+    let places = names.iter().map(|name| vocab.position(name).unwrap_or_default()).collect();
+    (vocab, places)
+}
+
+/// A run of one user's events, oldest first, borrowed from a log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct History<'a> {
+    items: &'a [ItemId],
+    times: &'a [Timestamp],
+    event_types: &'a [EventTypeId],
+    values: Option<&'a [f32]>,
+    sessions: Option<&'a [u32]>,
+}
+
+impl<'a> History<'a> {
+    /// A history from columns of equal length, oldest first: a session that is in no log.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when the columns differ in length or times descend.
+    pub fn new(items: &'a [ItemId], times: &'a [Timestamp], event_types: &'a [EventTypeId]) -> Result<Self> {
+        if items.len() != times.len() || items.len() != event_types.len() {
+            let got = format!("{}, {}, {}", items.len(), times.len(), event_types.len());
+            return Err(Error::setting("history", "items, times and event types of equal length", got));
+        }
+        if times.windows(2).any(|pair| pair[0] > pair[1]) {
+            return Err(Error::setting("history", "events oldest first", "descending times"));
+        }
+        Ok(Self { items, times, event_types, values: None, sessions: None })
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are no events.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Items, oldest first.
+    pub fn items(&self) -> &'a [ItemId] {
+        self.items
+    }
+
+    /// Times, ascending (within one user).
+    pub fn times(&self) -> &'a [Timestamp] {
+        self.times
+    }
+
+    /// Event types, oldest first.
+    pub fn event_types(&self) -> &'a [EventTypeId] {
+        self.event_types
+    }
+
+    /// Values (NaN: none), if the log has them.
+    pub fn values(&self) -> Option<&'a [f32]> {
+        self.values
+    }
+
+    /// Sessions, if the log has them.
+    pub fn sessions(&self) -> Option<&'a [u32]> {
+        self.sessions
+    }
+
+    /// The event at a place, oldest first.
+    pub fn get(&self, place: usize) -> Option<Event> {
+        Some(Event {
+            item: *self.items.get(place)?,
+            event_type: *self.event_types.get(place)?,
+            time: *self.times.get(place)?,
+            value: self.values.and_then(|values| values.get(place)).copied().filter(|value| !value.is_nan()),
+            session: self.sessions.and_then(|sessions| sessions.get(place)).copied(),
+        })
+    }
+
+    /// Events, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Event> + ExactSizeIterator + use<'a> {
+        let history = *self;
+        (0..history.len()).map(move |place| Event {
+            item: history.items[place],
+            event_type: history.event_types[place],
+            time: history.times[place],
+            value: history.values.map(|values| values[place]).filter(|value| !value.is_nan()),
+            session: history.sessions.map(|sessions| sessions[place]),
+        })
+    }
+
+    /// The first `n` events (all, if there are fewer).
+    pub fn first(&self, n: usize) -> Self {
+        self.range(0, n.min(self.len()))
+    }
+
+    /// The last `n` events (all, if there are fewer).
+    pub fn last(&self, n: usize) -> Self {
+        self.range(self.len() - n.min(self.len()), self.len())
+    }
+
+    /// The events strictly before a moment.
+    pub fn before(&self, as_of: Timestamp) -> Self {
+        self.first(self.times.partition_point(|&time| time < as_of))
+    }
+
+    fn range(&self, start: usize, end: usize) -> Self {
+        Self {
+            items: &self.items[start..end],
+            times: &self.times[start..end],
+            event_types: &self.event_types[start..end],
+            values: self.values.map(|values| &values[start..end]),
+            sessions: self.sessions.map(|sessions| &sessions[start..end]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(rows: &[(u32, u32, i64)]) -> EventColumns {
+        EventColumns {
+            users: rows.iter().map(|row| row.0).collect(),
+            items: rows.iter().map(|row| row.1).collect(),
+            times: rows.iter().map(|row| Timestamp::from_millis(row.2)).collect(),
+            types: vec![EventTypeId(0); rows.len()],
+            user_names: vec!["zoe".into(), "ann".into()],
+            item_names: vec!["b".into(), "a".into(), "c".into()],
+            event_types: vec!["event".into()],
+            ..EventColumns::default()
+        }
+    }
+
+    #[test]
+    fn sorts_by_user_then_time_and_keeps_file_order_of_ties() {
+        let log = EventLog::from_columns(columns(&[(0, 0, 5), (1, 1, 9), (0, 2, 1), (1, 0, 9)])).unwrap();
+        let names = |user| {
+            let history: History<'_> = log.history(UserId(user));
+            history.items().iter().map(|item| log.items().name(item.index())).collect::<Vec<_>>()
+        };
+        assert_eq!(log.users().iter().collect::<Vec<_>>(), ["ann", "zoe"]);
+        assert_eq!(names(0), ["a", "b"]);
+        assert_eq!(names(1), ["c", "b"]);
+        assert_eq!(log.history(UserId(7)).len(), 0);
+    }
+
+    #[test]
+    fn numbers_outside_the_vocabulary_are_refused() {
+        let message = EventLog::from_columns(columns(&[(0, 9, 5)])).unwrap_err().to_string();
+        assert_eq!(message, "setting `items`: expected numbers below 3, got 9");
+    }
+
+    #[test]
+    fn a_part_shares_the_vocabularies() {
+        let log = EventLog::from_columns(columns(&[(0, 0, 5), (1, 1, 9), (0, 2, 1)])).unwrap();
+        let part = log.before(Timestamp::from_millis(5));
+        assert_eq!((part.len(), part.n_users(), part.n_items()), (1, 2, 3));
+        assert_eq!(part.history(UserId(1)).times(), [Timestamp::from_millis(1)]);
+    }
+
+    #[test]
+    fn an_event_costs_at_most_24_bytes() {
+        let mut full = columns(&[(0, 0, 5), (1, 1, 9)]);
+        full.values = vec![1.0, f32::NAN];
+        full.sessions = vec![0, 1];
+        let log = EventLog::from_columns(full).unwrap();
+        assert!(log.event_bytes() <= 24 * log.len());
+        assert_eq!(log.history(UserId(0)).get(0).unwrap().value, None);
+    }
+}

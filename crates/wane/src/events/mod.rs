@@ -1,0 +1,12 @@
+//! From a behaviour log to an [`EventLog`]: who did what to which item, when.
+//!
+//! Useful for: reading, cleaning, indexing and splitting logs. Not useful for: anything that knows of items'
+//! properties (see [`crate::interest`]) or of weights (see [`crate::decay`]).
+
+mod event;
+mod log;
+mod vocab;
+
+pub use event::{Event, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, UserId};
+pub use log::{EventColumns, EventLog, History};
+pub use vocab::Vocab;

@@ -1,0 +1,12 @@
+//! Models that rank items for a history at a moment, and say exactly why.
+//!
+//! A model is *settings* (what may be tuned), then *fitted* (another type, which alone can predict). Every fitted
+//! model is a [`Recommender`]: it takes what a user did and a moment, and gives scores and reasons.
+
+mod parameters;
+mod recommender;
+mod scores;
+
+pub use parameters::{Array, Parameters};
+pub use recommender::{Explanation, Query, Reason, Recommender, Remainder, Training};
+pub use scores::Scores;

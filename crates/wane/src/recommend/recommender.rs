@@ -1,0 +1,78 @@
+//! The seam that every model implements.
+
+use super::{Parameters, Scores};
+use crate::events::{EventLog, History, ItemId, Timestamp};
+use crate::interest::Catalogue;
+
+/// What a model learns from.
+#[derive(Debug, Clone, Copy)]
+pub struct Training<'a> {
+    /// The events that may be learned from; nothing else is known.
+    pub log: &'a EventLog,
+    /// Item properties, if any; its rows are the log's items.
+    pub catalogue: Option<&'a Catalogue>,
+    /// Seed of every random choice.
+    pub seed: u64,
+}
+
+/// A question: what does the user with this history want at this moment?
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// What the user did so far, oldest first. Only this is used of the user; no model keeps a table of users.
+    pub history: History<'a>,
+    /// The moment of the question; never before the last event of the history.
+    pub as_of: Timestamp,
+    /// The only items whose scores will be read, if that is known beforehand; a model may ignore it.
+    pub candidates: Option<&'a [ItemId]>,
+}
+
+/// The share of one past event in one score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reason {
+    /// Place of the event in the query's history, oldest first.
+    pub event: usize,
+    /// The relation by which it speaks for the item: `self`, `covisit`, `similar`, ...
+    pub relation: &'static str,
+    /// Age of the event at `as_of`, in days.
+    pub age_days: f64,
+    /// The weight that decay left of it (1: fresh), where the model decays by age.
+    pub decay: f64,
+    /// What it adds to the score (may be negative).
+    pub share: f64,
+}
+
+/// What is not due to one event of this user.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Remainder {
+    /// `popularity`, `item`, `neighbours`, ...
+    pub name: &'static str,
+    /// What it adds to the score.
+    pub share: f64,
+}
+
+/// Why an item has its score: the shares of all reasons and remainders sum to it (relative error < 1e-5).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explanation {
+    /// The score, as [`Recommender::score`] gives it.
+    pub score: f32,
+    /// Shares of events, in order of the history; events that add nothing are left out.
+    pub reasons: Vec<Reason>,
+    /// Everything else, by name.
+    pub remainders: Vec<Remainder>,
+}
+
+/// A fitted model: ranks items for a history at a moment, and says why.
+pub trait Recommender: Send + Sync {
+    /// Number of items it knows: the length of the score table.
+    fn n_items(&self) -> usize;
+
+    /// Writes the score of every item that it has an opinion of; `scores` comes cleared. Items left untouched
+    /// score 0, "nothing speaks for it".
+    fn score(&self, query: &Query<'_>, scores: &mut Scores);
+
+    /// Splits the score of one item into reasons.
+    fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation;
+
+    /// Everything learned, as named arrays, for saving.
+    fn parameters(&self) -> Parameters;
+}

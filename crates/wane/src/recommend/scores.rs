@@ -1,0 +1,92 @@
+//! A reusable table of scores, dense and sparse at once.
+//!
+//! A neighbourhood model touches some hundred of a million items; clearing and sorting the whole table would cost
+//! a hundred times the model. So the table remembers what was touched, and is cleared by walking that list.
+
+use crate::events::ItemId;
+
+/// Scores by item, with the list of items that were touched.
+#[derive(Debug, Clone, Default)]
+pub struct Scores {
+    values: Vec<f32>,
+    is_touched: Vec<bool>,
+    touched: Vec<ItemId>,
+}
+
+impl Scores {
+    /// A cleared table for so many items.
+    pub fn new(n_items: usize) -> Self {
+        Self { values: vec![0.0; n_items], is_touched: vec![false; n_items], touched: Vec::new() }
+    }
+
+    /// Clears the table in time proportional to what was touched.
+    pub fn clear(&mut self) {
+        for item in self.touched.drain(..) {
+            self.values[item.index()] = 0.0;
+            self.is_touched[item.index()] = false;
+        }
+    }
+
+    /// Number of items.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether the table has no items at all.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Adds to the score of an item.
+    pub fn add(&mut self, item: ItemId, share: f32) {
+        let place = item.index();
+        if !self.is_touched[place] {
+            self.is_touched[place] = true;
+            self.touched.push(item);
+        }
+        self.values[place] += share;
+    }
+
+    /// The whole table for models that score every item; marks all items as touched.
+    pub fn dense_mut(&mut self) -> &mut [f32] {
+        if self.touched.len() < self.values.len() {
+            self.touched.clear();
+            self.touched.extend((0..self.values.len()).map(|place| ItemId(place as u32)));
+            self.is_touched.fill(true);
+        }
+        &mut self.values
+    }
+
+    /// The score of an item; 0 where none was given.
+    pub fn get(&self, item: ItemId) -> f32 {
+        self.values.get(item.index()).copied().unwrap_or(0.0)
+    }
+
+    /// Items that have a score, in the order in which they were touched.
+    pub fn touched(&self) -> &[ItemId] {
+        &self.touched
+    }
+
+    /// All scores by item number.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clearing_forgets_sparse_and_dense_scores() {
+        let mut scores = Scores::new(3);
+        scores.add(ItemId(2), 1.5);
+        scores.add(ItemId(2), -1.5);
+        assert_eq!(scores.touched(), [ItemId(2)]);
+        scores.dense_mut()[0] = 4.0;
+        assert_eq!(scores.touched().len(), 3);
+        scores.clear();
+        assert_eq!(scores.values(), [0.0; 3]);
+        assert!(scores.touched().is_empty());
+    }
+}
