@@ -3,5 +3,7 @@
 //! Useful for: half-lives, kernels, decayed features. Not useful for: ranking (see [`crate::recommend`]).
 
 mod half_life;
+mod intensity;
 
 pub use half_life::HalfLife;
+pub use intensity::{IntensitySettings, InterestHalfLife, interest_half_lives};
