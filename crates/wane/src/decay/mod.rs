@@ -4,6 +4,10 @@
 
 mod half_life;
 mod intensity;
+mod kernel;
+mod law;
 
 pub use half_life::HalfLife;
 pub use intensity::{IntensitySettings, InterestHalfLife, interest_half_lives};
+pub use kernel::{DecaySettings, HalfLifeSetting, Kernel, TypeDecay, WITHDRAWALS};
+pub use law::{Decay, Law};
