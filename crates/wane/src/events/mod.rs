@@ -5,6 +5,7 @@
 
 mod event;
 mod log;
+pub mod read;
 mod vocab;
 
 pub use event::{Event, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, UserId};
