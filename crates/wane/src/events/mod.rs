@@ -6,6 +6,7 @@
 mod duration;
 mod event;
 mod log;
+pub mod read;
 mod vocab;
 
 pub use duration::{format_days, parse_days};
