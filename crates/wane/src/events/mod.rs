@@ -5,11 +5,13 @@
 
 mod duration;
 mod event;
+mod join;
 mod log;
 pub mod read;
 mod vocab;
 
 pub use duration::{format_days, parse_days};
 pub use event::{Event, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, UserId};
+pub use join::{Joined, join};
 pub use log::{EventColumns, EventLog, History};
 pub use vocab::Vocab;
