@@ -6,7 +6,10 @@
 mod answer;
 mod diversity;
 mod filter;
+mod kernel_parameters;
 mod parameters;
+mod popularity;
+mod ranges;
 mod recommender;
 mod scores;
 mod top_k;
@@ -15,6 +18,8 @@ pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettin
 pub use diversity::diversify;
 pub use filter::{Expression, Filter, FilterSettings, QueryFilter};
 pub use parameters::{Array, Parameters};
+pub use popularity::{DecayedPopularity, DecayedPopularitySettings, Popularity, PopularitySettings};
+pub use ranges::{Range, Values};
 pub use recommender::{Explanation, Query, Reason, Recommender, Remainder, Training};
 pub use scores::Scores;
 pub use top_k::{Scored, top_k};
