@@ -60,4 +60,15 @@ impl Catalogue {
         let first = *self.categories.get(item.index())?.first()?;
         self.category_names.get(first as usize).map(String::as_str)
     }
+
+    /// Category path of an item as places in `category_names`, from general to special; empty where unknown.
+    pub fn category_places(&self, item: ItemId) -> &[u32] {
+        self.categories.get(item.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Category path of an item by names, from general to special; empty where unknown.
+    pub fn category_path(&self, item: ItemId) -> impl Iterator<Item = &str> {
+        let name = |&place: &u32| self.category_names.get(place as usize).map(String::as_str);
+        self.category_places(item).iter().filter_map(name)
+    }
 }

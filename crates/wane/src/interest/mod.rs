@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod relations;
+mod similarity;
 
 pub use catalogue::{Catalogue, Vectors};
 pub use relations::Relation;

@@ -3,10 +3,18 @@
 //! A model is *settings* (what may be tuned), then *fitted* (another type, which alone can predict). Every fitted
 //! model is a [`Recommender`]: it takes what a user did and a moment, and gives scores and reasons.
 
+mod answer;
+mod diversity;
+mod filter;
 mod parameters;
 mod recommender;
 mod scores;
+mod top_k;
 
+pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettings, Names, best_items};
+pub use diversity::diversify;
+pub use filter::{Expression, Filter, FilterSettings, QueryFilter};
 pub use parameters::{Array, Parameters};
 pub use recommender::{Explanation, Query, Reason, Recommender, Remainder, Training};
 pub use scores::Scores;
+pub use top_k::{Scored, top_k};

@@ -62,6 +62,11 @@ impl Scores {
         self.values.get(item.index()).copied().unwrap_or(0.0)
     }
 
+    /// Whether an item has a score, even if that is 0.
+    pub fn is_touched(&self, item: ItemId) -> bool {
+        self.is_touched.get(item.index()).copied().unwrap_or(false)
+    }
+
     /// Items that have a score, in the order in which they were touched.
     pub fn touched(&self) -> &[ItemId] {
         &self.touched
