@@ -106,7 +106,7 @@ impl Recommender for Linear {
                 let age_days = query.as_of.days_since(event.time);
                 Reason {
                     event: place,
-                    relation,
+                    relation: relation.into(),
                     age_days,
                     decay: self.events.decay(&event, query.as_of),
                     share,
