@@ -5,6 +5,7 @@
 //! - 21 bytes per event at most: item 4, time 8, type 1, value 4, session 4; the user costs nothing.
 //! - Vocabularies are shared between a log and the parts that it is split into, so an item has one number in all.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -296,6 +297,27 @@ impl<'a> History<'a> {
     /// The last `n` events (all, if there are fewer).
     pub fn last(&self, n: usize) -> Self {
         self.range(self.len() - n.min(self.len()), self.len())
+    }
+
+    /// Baskets, oldest first, as runs of places: successive events of one session, or of one moment where the log has
+    /// no sessions.
+    pub fn baskets(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let history = *self;
+        let together = move |a: usize, b: usize| match history.sessions {
+            Some(sessions) => sessions[a] == sessions[b],
+            None => history.times[a] == history.times[b],
+        };
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            let first = start;
+            (first < history.len()).then(|| {
+                start += 1;
+                while start < history.len() && together(start - 1, start) {
+                    start += 1;
+                }
+                first..start
+            })
+        })
     }
 
     /// The events strictly before a moment.
