@@ -1,3 +1,8 @@
 //! Integration tests of the library, in one binary: each binary links everything again.
 
+// Tests stop at what they did not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
 mod layers;
+mod readers;

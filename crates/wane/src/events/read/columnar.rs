@@ -13,10 +13,11 @@ use parquet::arrow::arrow_reader::{
 };
 
 use super::arrow_text::{cell_text, integer, is_plain, time_millis};
-use super::chunk::{Cells, Chunk, Judge, RawChunk};
+use super::chunk::{Cells, Chunk, RawChunk};
 use super::columns::Layout;
 use super::csv::Span;
 use super::delimited::SAMPLED_ROWS;
+use super::judge::Judge;
 use super::source::{Source, malformed};
 use crate::error::{Error, Result};
 
