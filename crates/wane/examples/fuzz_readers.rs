@@ -23,11 +23,14 @@ use wane::events::read::{ReadOptions, Table, read_events};
 
 const TELLING: &[u8] = b"\"\",\n\r\t;{}[]:0e-.\x00\xff\xef\\";
 
+/// Compresses a text.
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 /// A reader to be tried: a file name and how its content is made.
 struct Target {
     name: &'static str,
     text: Vec<u8>,
-    pack: Option<fn(&[u8]) -> Vec<u8>>,
+    pack: Option<Pack>,
 }
 
 fn main() {

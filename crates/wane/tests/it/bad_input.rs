@@ -41,7 +41,7 @@ impl Case {
         self
     }
 
-    fn as_table(mut self) -> Self {
+    fn into_table(mut self) -> Self {
         self.is_table = true;
         self
     }
@@ -257,11 +257,11 @@ fn typed() -> Vec<Case> {
 fn tables() -> Vec<Case> {
     vec![
         case("catalogue row with a field too many", "items.csv", "item_id,title\n1,Tea\n2,Salt, fine\n")
-            .as_table(),
-        case("catalogue that is not UTF-8", "items.csv", b"item_id,title\n1,Caf\xe9\n").as_table(),
-        case("catalogue with a broken line", "items.jsonl", "{\"item\":1}\n{\"item\":\n").as_table(),
-        case("catalogue without rows", "items.csv", "item_id,title\n").as_table(),
-        case("catalogue with a column twice", "items.csv", "item_id,title,title\n1,a,b\n").as_table(),
+            .into_table(),
+        case("catalogue that is not UTF-8", "items.csv", b"item_id,title\n1,Caf\xe9\n").into_table(),
+        case("catalogue with a broken line", "items.jsonl", "{\"item\":1}\n{\"item\":\n").into_table(),
+        case("catalogue without rows", "items.csv", "item_id,title\n").into_table(),
+        case("catalogue with a column twice", "items.csv", "item_id,title,title\n1,a,b\n").into_table(),
     ]
 }
 
