@@ -119,6 +119,18 @@ pub(super) fn trim(bytes: &[u8], span: Span) -> Span {
     Span { start: span.start + front as u32, len: text.trim_ascii().len() as u32 }
 }
 
+/// The id that a cell of a table holds, as a log with the same cell would have it; `None` if it holds none.
+///
+/// ```
+/// use wane::events::read::id_of;
+/// assert_eq!(id_of(" 17850.0 "), Some("17850"));
+/// assert_eq!(id_of("NULL"), None);
+/// ```
+pub fn id_of(cell: &str) -> Option<&str> {
+    let cell = cell.trim_ascii();
+    cell.get(..canonical_id(cell.as_bytes()).len()).filter(|id| !id.is_empty())
+}
+
 /// An id as Wane keeps it: a whole number that was written as a float loses its `.0`, and the names that data
 /// frames give to nothing (`null`, `NaN`, `None`, `\N`) are empty.
 pub(super) fn canonical_id(id: &[u8]) -> &[u8] {

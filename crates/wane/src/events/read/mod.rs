@@ -30,10 +30,11 @@ mod time;
 mod types;
 mod workers;
 
+pub use ids::id_of;
 pub use inspection::{FileInspection, Inspection, RejectedReason};
 pub use options::{ColumnMap, Guests, Header, ReadOptions};
 pub use reader::read_events;
 pub use rules::{RuleResult, TypeRule};
 pub use source::Format;
 pub use table::{Column, Table, parse_list};
-pub use time::TimeUnit;
+pub use time::{TimeUnit, parse_time};
