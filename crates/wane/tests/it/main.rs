@@ -4,3 +4,9 @@
 
 mod layers;
 mod simulator;
+// Tests stop at what they did not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod dialects;
+mod readers;
