@@ -4,8 +4,10 @@
 //! decay.
 
 mod catalogue;
+mod read;
 mod relations;
 mod similarity;
 
 pub use catalogue::{Catalogue, Vectors};
+pub use read::{CatalogueFile, CatalogueInspection, CatalogueMap, read_catalogue};
 pub use relations::Relation;
