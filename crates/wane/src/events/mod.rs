@@ -9,9 +9,12 @@ mod join;
 mod log;
 pub mod read;
 mod vocab;
+mod write;
 
 pub use duration::{format_days, parse_days};
 pub use event::{Event, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, UserId};
 pub use join::{Joined, join};
 pub use log::{EventColumns, EventLog, History};
 pub use vocab::Vocab;
+pub(crate) use write::float_column;
+pub use write::{TableWriter, write_events, write_table};

@@ -7,7 +7,9 @@ mod catalogue;
 mod read;
 mod relations;
 mod similarity;
+mod write;
 
 pub use catalogue::{Catalogue, Vectors};
 pub use read::{CatalogueFile, CatalogueInspection, CatalogueMap, read_catalogue};
 pub use relations::Relation;
+pub use write::write_catalogue;
