@@ -3,15 +3,19 @@
 //! A model is *settings* (what may be tuned), then *fitted* (another type, which alone can predict). Every fitted
 //! model is a [`Recommender`]: it takes what a user did and a moment, and gives scores and reasons.
 
+mod bpr;
 mod diversity;
 mod filter;
+mod linear;
 mod parameters;
 mod recommender;
 mod scores;
 mod top_k;
 
+pub use bpr::{Bpr, BprSettings};
 pub use diversity::diversify;
 pub use filter::{Expression, Filter, FilterSettings, QueryFilter};
+pub use linear::{EaseSettings, Linear, SlimSettings};
 pub use parameters::{Array, Parameters};
 pub use recommender::{Explanation, Query, Reason, Recommender, Remainder, Training};
 pub use scores::Scores;

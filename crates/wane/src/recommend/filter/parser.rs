@@ -127,7 +127,9 @@ impl Parser<'_> {
             Kind::Sign(">") => Comparison::Greater,
             Kind::Sign(">=") => Comparison::GreaterOrEqual,
             _ => {
-                return Err(self.expected("`=`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `contains` or `is missing`"));
+                return Err(
+                    self.expected("`=`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `contains` or `is missing`")
+                );
             }
         };
         self.place += 1;
