@@ -32,7 +32,11 @@ impl NewFolder {
     }
 
     /// Writes one file through to the disk and records its size and checksum.
-    pub(super) fn write(&mut self, name: &str, fill: impl FnOnce(&mut HashingFile) -> Result<()>) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        name: &str,
+        fill: impl FnOnce(&mut HashingFile) -> Result<()>,
+    ) -> Result<()> {
         let path = self.path.join(name);
         let file = File::create_new(&path).map_err(|error| Error::io(&path, error))?;
         let mut file = HashingFile { file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };

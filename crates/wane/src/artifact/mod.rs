@@ -90,7 +90,7 @@ impl Artifact {
     /// # Errors
     /// When the parameters are not those of the model that the settings name.
     pub fn recommender(&self) -> Result<Box<dyn Recommender>> {
-        self.settings.load(self.parameters.clone(), self.log.n_items())
+        self.settings.load(self.parameters.clone(), self.log.n_items(), self.log.event_types())
     }
 }
 

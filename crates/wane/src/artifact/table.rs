@@ -41,7 +41,8 @@ pub(super) fn write(
             .set_created_by("wane".to_owned())
             .build();
         let schema = batch(0..0)?.schema();
-        let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| fail(&error))?;
+        let mut writer =
+            ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| fail(&error))?;
         for start in (0..n_rows).step_by(BATCH) {
             writer.write(&batch(start..(start + BATCH).min(n_rows))?).map_err(|error| fail(&error))?;
         }

@@ -3,5 +3,11 @@
 //! Useful for: half-lives, kernels, decayed features. Not useful for: ranking (see [`crate::recommend`]).
 
 mod half_life;
+mod intensity;
+mod kernel;
+mod law;
 
 pub use half_life::HalfLife;
+pub use intensity::{IntensitySettings, InterestHalfLife, interest_half_lives};
+pub use kernel::{DecaySettings, HalfLifeSetting, Kernel, TypeDecay, WITHDRAWALS};
+pub use law::{Decay, Law};

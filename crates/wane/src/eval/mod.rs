@@ -2,6 +2,21 @@
 //!
 //! Useful for: saying which model is better, by how much and how surely. Not useful for: fitting.
 
+mod bootstrap;
 mod estimate;
+mod evaluation;
+mod leakage;
+mod metrics;
+mod monitor;
+mod negatives;
+mod protocol;
+mod rank;
+mod run;
 
 pub use estimate::Estimate;
+pub use evaluation::{Evaluation, Lists, ModelResult, PartResult, ProtocolSummary};
+pub use leakage::{Finding, LeakageQuestion, Severity, check_leakage};
+pub use monitor::{Monitor, Unmonitored};
+pub use negatives::give_negatives;
+pub use protocol::{Case, Part, Protocol, Span, Split, Targets};
+pub use run::{JudgeSettings, Judged, judge};

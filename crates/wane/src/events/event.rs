@@ -33,6 +33,12 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0).max(0) as f64 / MILLIS_PER_DAY as f64
     }
 
+    /// The hour of the week, 0 to 167, from Monday 00:00 UTC.
+    pub const fn hour_of_week(self) -> usize {
+        // The epoch was a Thursday.
+        (self.0.div_euclid(3_600_000) + 72).rem_euclid(168) as usize
+    }
+
     /// This moment moved by a number of days (negative: back), saturating at the ends of time.
     pub fn plus_days(self, days: f64) -> Self {
         Self(self.0.saturating_add((days * MILLIS_PER_DAY as f64) as i64))
@@ -93,4 +99,18 @@ pub struct Event {
     pub value: Option<f32>,
     /// The session or basket it belongs to, if the log has one.
     pub session: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weeks_begin_on_monday() {
+        // 2024-01-01 was a Monday.
+        let monday = Timestamp::from_millis(1_704_067_200_000);
+        assert_eq!(monday.hour_of_week(), 0);
+        assert_eq!(monday.plus_days(-1.0 / 24.0).hour_of_week(), 167);
+        assert_eq!(Timestamp::from_millis(-1).hour_of_week(), 71);
+    }
 }

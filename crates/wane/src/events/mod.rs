@@ -3,10 +3,15 @@
 //! Useful for: reading, cleaning, indexing and splitting logs. Not useful for: anything that knows of items'
 //! properties (see [`crate::interest`]) or of weights (see [`crate::decay`]).
 
+mod duration;
 mod event;
+mod join;
 mod log;
+pub mod read;
 mod vocab;
 
+pub use duration::{format_days, parse_days};
 pub use event::{Event, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, UserId};
+pub use join::{Joined, join};
 pub use log::{EventColumns, EventLog, History};
 pub use vocab::Vocab;

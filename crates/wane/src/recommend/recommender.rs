@@ -1,5 +1,7 @@
 //! The seam that every model implements.
 
+use std::borrow::Cow;
+
 use super::{Parameters, Scores};
 use crate::events::{EventLog, History, ItemId, Timestamp};
 use crate::interest::Catalogue;
@@ -27,12 +29,12 @@ pub struct Query<'a> {
 }
 
 /// The share of one past event in one score.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
     /// Place of the event in the query's history, oldest first.
     pub event: usize,
-    /// The relation by which it speaks for the item: `self`, `covisit`, `similar`, ...
-    pub relation: &'static str,
+    /// The relation by which it speaks for the item: `self`, `covisit`, or one that the catalogue names.
+    pub relation: Cow<'static, str>,
     /// Age of the event at `as_of`, in days.
     pub age_days: f64,
     /// The weight that decay left of it (1: fresh), where the model decays by age.

@@ -1,0 +1,7 @@
+//! Exponential: `2^(-x)`, `x = age / half-life`.
+//!
+//! The memoryless law: each half-life halves what is left. The only one that can be kept as a running state.
+
+pub(super) fn weight(x: f64) -> f64 {
+    (-x).exp2()
+}

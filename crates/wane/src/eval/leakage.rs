@@ -1,0 +1,180 @@
+//! What a comparison may have known too early, in words.
+//!
+//! Published protocols leak, and so do catalogues without dates. A figure is worth what its leaks leave of it, so the
+//! check runs with every evaluation and says what it found, with counts, also when it found nothing.
+
+use hashbrown::HashSet;
+use serde::Serialize;
+
+use super::{Case, Part};
+use crate::events::{EventLog, History};
+use crate::interest::Catalogue;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Good to know; no figure is wrong because of it.
+    Note,
+    /// Figures may be better than they would be in use.
+    Leak,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// A short name for machines.
+    pub code: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What was found, in a sentence with counts.
+    pub message: String,
+}
+
+/// What the check is told beside the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeakageQuestion {
+    /// Whether a compared model reads relations of the catalogue.
+    pub uses_relations: bool,
+    /// Whether items that the user had before are left out of the ranking.
+    pub exclude_seen: bool,
+}
+
+/// Checks a part of a split. The answer is never empty.
+pub fn check_leakage(
+    log: &EventLog,
+    part: &Part,
+    catalogue: Option<&Catalogue>,
+    question: LeakageQuestion,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = [
+        training_from_the_future(part),
+        rows_on_both_sides(log, part),
+        catalogue.filter(|_| question.uses_relations).and_then(undated_relations),
+        catalogue.and_then(undated_items),
+        unreachable_repeats(log, part, question.exclude_seen),
+        items_without_training(part),
+        given_negatives(part),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if findings.iter().all(|finding| finding.severity == Severity::Note) {
+        let message =
+            "No leak found: nothing that models learned from, and no history, is later than the question.";
+        findings.insert(0, Finding { code: "none", severity: Severity::Note, message: message.to_owned() });
+    }
+    findings
+}
+
+fn percent(count: usize, of: usize) -> String {
+    format!("{count} of {of} ({:.1} %)", 100.0 * count as f64 / of.max(1) as f64)
+}
+
+fn training_from_the_future(part: &Part) -> Option<Finding> {
+    let (_, newest) = part.training.span()?;
+    let early = part.cases.iter().filter(|case| case.as_of < newest).count();
+    (early > 0).then(|| Finding {
+        code: "training-after-question",
+        severity: Severity::Leak,
+        message: format!(
+            "{} questions are earlier than the newest training event ({newest}): models have learned from what other \
+             users did later. This is how the protocol splits; report a global time split beside it.",
+            percent(early, part.cases.len())
+        ),
+    })
+}
+
+fn rows_on_both_sides(log: &EventLog, part: &Part) -> Option<Finding> {
+    let again = |case: &&Case| {
+        let trained: History<'_> = part.training.history(case.user);
+        case.targets
+            .iter()
+            .any(|target| trained.iter().any(|event| event.item == *target && event.time == case.as_of))
+    };
+    let count = part.cases.iter().filter(again).count();
+    (count > 0 && !log.is_empty()).then(|| Finding {
+        code: "row-on-both-sides",
+        severity: Severity::Leak,
+        message: format!(
+            "{} questions ask for an item that the same user has in training at the same moment: probably the same \
+             row twice. Read the log with --dedupe.",
+            percent(count, part.cases.len())
+        ),
+    })
+}
+
+fn undated_relations(catalogue: &Catalogue) -> Option<Finding> {
+    let names: Vec<&str> = catalogue.relations.iter().map(|relation| relation.name()).collect();
+    (!names.is_empty()).then(|| Finding {
+        code: "undated-relations",
+        severity: Severity::Leak,
+        message: format!(
+            "The catalogue's relations ({}) have no dates, so they may have been gathered after the questions. \
+             Compare with --no-relations.",
+            names.join(", ")
+        ),
+    })
+}
+
+fn undated_items(catalogue: &Catalogue) -> Option<Finding> {
+    catalogue.created.iter().all(Option::is_none).then(|| Finding {
+        code: "undated-items",
+        severity: Severity::Note,
+        message: "The catalogue does not say when items came into the shop: titles, prices and categories are taken \
+                  as known at every moment."
+            .to_owned(),
+    })
+}
+
+fn unreachable_repeats(log: &EventLog, part: &Part, exclude_seen: bool) -> Option<Finding> {
+    let (mut repeats, mut targets) = (0, 0);
+    for case in &part.cases {
+        let seen: HashSet<_> = case.history(log).items().iter().collect();
+        repeats += case.targets.iter().filter(|item| seen.contains(item)).count();
+        targets += case.targets.len();
+    }
+    (repeats > 0).then(|| Finding {
+        code: if exclude_seen { "repeats-excluded" } else { "repeats" },
+        severity: Severity::Note,
+        message: if exclude_seen {
+            format!(
+                "{} targets repeat an item of the history and can never be hits with --exclude-seen.",
+                percent(repeats, targets)
+            )
+        } else {
+            format!(
+                "{} targets repeat an item of the user's history; they count as hits.",
+                percent(repeats, targets)
+            )
+        },
+    })
+}
+
+fn items_without_training(part: &Part) -> Option<Finding> {
+    let cold =
+        part.cases.iter().flat_map(|case| &case.targets).filter(|&&item| !part.has_training(item)).count();
+    let targets = part.cases.iter().map(|case| case.targets.len()).sum();
+    (cold > 0).then(|| Finding {
+        code: "cold-items",
+        severity: Severity::Note,
+        message: format!(
+            "{} targets have no training event; they count as targets all the same.",
+            percent(cold, targets)
+        ),
+    })
+}
+
+fn given_negatives(part: &Part) -> Option<Finding> {
+    let given: Vec<usize> =
+        part.cases.iter().filter_map(|case| case.negatives.as_ref()).map(Vec::len).collect();
+    let (least, most) = (given.iter().min()?, given.iter().max()?);
+    Some(Finding {
+        code: "given-negatives",
+        severity: Severity::Note,
+        message: format!(
+            "Targets compete with {least} to {most} given items, not with all: figures are higher than in a full \
+             ranking and may order models differently (Krichene and Rendle 2020)."
+        ),
+    })
+}

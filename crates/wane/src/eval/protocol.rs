@@ -1,0 +1,285 @@
+//! How a log is split into what may be learned and what must be predicted.
+//!
+//! A split has two parts, validation and test; each is a training log and the cases to predict after it. A case is a
+//! history, a moment, the targets that came, and the items they compete with. The history is a prefix of the user's
+//! events in the whole log, so that events of the case itself, or later ones, cannot reach a model.
+
+use hashbrown::HashSet;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::events::{Event, EventLog, History, ItemId, Joined, MILLIS_PER_DAY, Timestamp, UserId};
+use crate::interest::Catalogue;
+
+/// A length of time: a share of the log's span, or days.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Span {
+    /// A share of the time from the first to the last event, above 0 and below 1.
+    Share(f64),
+    /// Days.
+    Days(f64),
+}
+
+impl Span {
+    fn millis(self, whole: i64) -> i64 {
+        match self {
+            Self::Share(share) => (whole as f64 * share) as i64,
+            Self::Days(days) => (days * MILLIS_PER_DAY as f64) as i64,
+        }
+    }
+}
+
+/// What a case must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Targets {
+    /// Every distinct item of the user in the period.
+    All,
+    /// The items of the user's first basket in the period: one session, or one moment where there are no sessions.
+    NextBasket,
+    /// The user's first item in the period.
+    NextItem,
+}
+
+/// How the log was split.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum Protocol {
+    /// Train before the validation period, test after it; one case per user.
+    TimeSplit {
+        /// What a case must find.
+        targets: Targets,
+        /// Start of the validation period, RFC 3339.
+        validation_start: String,
+        /// Start of the test period, RFC 3339.
+        test_start: String,
+    },
+    /// Each user's last event is the test, the one before it the validation (ties by order of rows).
+    LeaveOneOut,
+    /// Files split by somebody else; one case per event of the validation and test files.
+    PreSplit,
+    /// Files split by somebody else; each event of a test session is predicted from those before it.
+    NextItem,
+}
+
+/// One question with its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Who is asked about.
+    pub user: UserId,
+    /// How many of the user's first events in the whole log are known.
+    pub known_events: usize,
+    /// The moment of the question.
+    pub as_of: Timestamp,
+    /// The distinct items that came, in the order in which they came.
+    pub targets: Vec<ItemId>,
+    /// The only items that compete, beside the targets; unset: all candidates of the part.
+    pub negatives: Option<Vec<ItemId>>,
+}
+
+/// A training log and the cases to predict after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// What may be learned from.
+    pub training: EventLog,
+    /// What must be predicted, by user, then in order of time.
+    pub cases: Vec<Case>,
+    /// Items that may be ranked: known before the period begins.
+    pub candidates: Vec<bool>,
+    /// Items with training events.
+    trained: Vec<bool>,
+}
+
+impl Part {
+    /// A part of a split; `candidates` has one entry per item.
+    pub fn new(training: EventLog, cases: Vec<Case>, candidates: Vec<bool>) -> Self {
+        let trained = with_events(&training);
+        Self { training, cases, candidates, trained }
+    }
+
+    /// Whether an item has training events.
+    pub fn has_training(&self, item: ItemId) -> bool {
+        self.trained.get(item.index()).copied().unwrap_or(false)
+    }
+}
+
+/// A log split for validation and test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// All events; histories of cases are prefixes of it.
+    pub log: EventLog,
+    /// For tuning and early stopping.
+    pub validation: Part,
+    /// For the figures.
+    pub test: Part,
+    /// How it was split.
+    pub protocol: Protocol,
+}
+
+impl Case {
+    /// The history that is known at the moment of the question.
+    pub fn history<'a>(&self, log: &'a EventLog) -> History<'a> {
+        log.history(self.user).first(self.known_events)
+    }
+}
+
+impl Split {
+    /// Splits by two moments. The model for the test learns from everything before the test period.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for spans that leave no training; [`Error::Empty`] when a part has no case.
+    pub fn by_time(log: EventLog, validation: Span, test: Span, targets: Targets) -> Result<Self> {
+        let (first, last) = log.span().ok_or_else(nothing_to_split)?;
+        let whole = last.millis() - first.millis();
+        let test_start = last.millis() - test.millis(whole) + 1;
+        let validation_start = test_start - validation.millis(whole);
+        if validation_start <= first.millis() {
+            return Err(Error::setting(
+                "test and validation span",
+                format!("together less than the log's {:.1} days", whole as f64 / MILLIS_PER_DAY as f64),
+                format!("{test:?} and {validation:?}"),
+            ));
+        }
+        let (middle, start) = (Timestamp::from_millis(validation_start), Timestamp::from_millis(test_start));
+        let end = Timestamp::from_millis(last.millis() + 1);
+        let part = |from: Timestamp, to: Timestamp| {
+            let training = log.before(from);
+            let known = with_events(&training);
+            Part::new(training, period_cases(&log, from, to, targets), known)
+        };
+        let (validation, test) = (part(middle, start), part(start, end));
+        let protocol = Protocol::TimeSplit {
+            targets,
+            validation_start: middle.to_string(),
+            test_start: start.to_string(),
+        };
+        Self { validation, test, protocol, log }.checked()
+    }
+
+    /// Takes each user's last event as test and the one before as validation; users with fewer than three events only
+    /// train. Models learn from the training events alone, as in the literature.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when no user has three events.
+    pub fn leave_one_out(log: EventLog) -> Result<Self> {
+        let length = |user: UserId| log.history(user).len();
+        let training = log.filter(|user, place, _| length(user) < 3 || place + 2 < length(user));
+        let part = |back: usize| {
+            let cases = log
+                .histories()
+                .filter(|(_, history)| history.len() >= 3)
+                .filter_map(|(user, history)| next_item_case(user, history, history.len() - back));
+            Part::new(training.clone(), cases.collect(), vec![true; log.n_items()])
+        };
+        let (validation, test) = (part(2), part(1));
+        Self { validation, test, protocol: Protocol::LeaveOneOut, log }.checked()
+    }
+
+    /// Takes parts 0, 1 and 2 of joined logs as training, validation and test. Models learn from part 0 alone;
+    /// a test case knows the user's validation events.
+    ///
+    /// With `every_event_of_a_session`, only events after a session's first are cases, each predicted from those
+    /// before it ([`Protocol::NextItem`]).
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when a part has no case.
+    pub fn pre_split(joined: Joined, every_event_of_a_session: bool) -> Result<Self> {
+        let Joined { log, part: part_of } = joined;
+        let place_in_log = |user: UserId, place: usize| log.offsets()[user.index()] + place;
+        let training = log.filter(|user, place, _| part_of[place_in_log(user, place)] == 0);
+        let part = |number: u8| {
+            let cases = log
+                .histories()
+                .flat_map(|(user, history)| (0..history.len()).map(move |place| (user, history, place)))
+                .filter(|&(user, _, place)| part_of[place_in_log(user, place)] == number)
+                .filter(|&(_, _, place)| place > 0 || !every_event_of_a_session)
+                .filter_map(|(user, history, place)| next_item_case(user, history, place));
+            Part::new(training.clone(), cases.collect(), vec![true; log.n_items()])
+        };
+        let (validation, test) = (part(1), part(2));
+        let protocol = if every_event_of_a_session { Protocol::NextItem } else { Protocol::PreSplit };
+        Self { validation, test, protocol, log }.checked()
+    }
+
+    /// Lets items compete that the catalogue dates before the part's first question, though nobody has touched them.
+    #[must_use]
+    pub fn with_dated_items(mut self, catalogue: &Catalogue) -> Self {
+        for part in [&mut self.validation, &mut self.test] {
+            if let Some(start) = part.cases.iter().map(|case| case.as_of).min() {
+                for (candidate, created) in part.candidates.iter_mut().zip(&catalogue.created) {
+                    *candidate |= created.is_some_and(|created| created <= start);
+                }
+            }
+        }
+        self
+    }
+
+    fn checked(self) -> Result<Self> {
+        let remedy = "Give a longer log, or longer --test-span and --valid-span";
+        for (name, part) in [("validation", &self.validation), ("test", &self.test)] {
+            if part.cases.is_empty() {
+                return Err(Error::Empty {
+                    what: format!("the {name} part has nothing to predict"),
+                    remedy: remedy.to_owned(),
+                });
+            }
+        }
+        if self.validation.training.is_empty() {
+            return Err(Error::Empty {
+                what: "the training part has no events".to_owned(),
+                remedy: remedy.to_owned(),
+            });
+        }
+        Ok(self)
+    }
+}
+
+fn nothing_to_split() -> Error {
+    Error::Empty {
+        what: "the log has no events to split".to_owned(),
+        remedy: "Give a log with events".to_owned(),
+    }
+}
+
+/// One case per user with events in `from..to`.
+fn period_cases(log: &EventLog, from: Timestamp, to: Timestamp, targets: Targets) -> Vec<Case> {
+    let case = |(user, history): (UserId, History<'_>)| {
+        let known_events = history.before(from).len();
+        let period: Vec<Event> = history.before(to).iter().skip(known_events).collect();
+        let first = *period.first()?;
+        let wanted = period.iter().filter(|event| match targets {
+            Targets::All => true,
+            Targets::NextBasket => same_basket(&first, event),
+            Targets::NextItem => false,
+        });
+        let items = std::iter::once(first.item).chain(wanted.map(|event| event.item));
+        Some(Case { user, known_events, as_of: first.time, targets: distinct(items), negatives: None })
+    };
+    log.histories().filter_map(case).collect()
+}
+
+fn same_basket(first: &Event, event: &Event) -> bool {
+    match (first.session, event.session) {
+        (Some(a), Some(b)) => a == b,
+        _ => first.time == event.time,
+    }
+}
+
+fn next_item_case(user: UserId, history: History<'_>, place: usize) -> Option<Case> {
+    let event = history.get(place)?;
+    Some(Case { user, known_events: place, as_of: event.time, targets: vec![event.item], negatives: None })
+}
+
+fn distinct(items: impl Iterator<Item = ItemId>) -> Vec<ItemId> {
+    let mut seen = HashSet::new();
+    items.filter(|&item| seen.insert(item)).collect()
+}
+
+fn with_events(log: &EventLog) -> Vec<bool> {
+    let mut known = vec![false; log.n_items()];
+    for item in log.events().items() {
+        known[item.index()] = true;
+    }
+    known
+}

@@ -1,0 +1,160 @@
+//! Recommendations as people and machines read them: names instead of numbers, reasons instead of faith.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Explanation, Query, QueryFilter, Recommender, Scored, Scores, diversify, top_k};
+use crate::error::Result;
+use crate::events::{EventLog, History, ItemId};
+use crate::interest::Catalogue;
+
+/// The list for one user at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The user's id.
+    pub user: String,
+    /// The moment, RFC 3339.
+    pub as_of: String,
+    /// Best first.
+    pub items: Vec<AnsweredItem>,
+}
+
+/// One recommended item.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnsweredItem {
+    /// The item's id.
+    pub item: String,
+    /// The item's title, where the catalogue has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The score; only its order has a meaning across items.
+    pub score: f32,
+    /// The shares of past events, greatest first.
+    pub reasons: Vec<AnsweredReason>,
+    /// What is not due to one event, by name: `popularity`, `item`, ... With the reasons' shares it sums to the score.
+    pub remainder: BTreeMap<&'static str, f64>,
+}
+
+/// One past event and what it adds to a score.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnsweredReason {
+    /// The event.
+    pub event: AnsweredEvent,
+    /// How it speaks for the item: `self`, `covisit`, ...
+    pub relation: String,
+    /// Age at the moment of the question, in days.
+    pub age_days: f64,
+    /// The weight that decay left of it.
+    pub decay: f64,
+    /// What it adds to the score.
+    pub share: f64,
+}
+
+/// A past event by name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnsweredEvent {
+    /// The item acted on.
+    pub item: String,
+    /// Its title, where the catalogue has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What was done.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// When, RFC 3339.
+    pub time: String,
+}
+
+/// How a list is made from scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ListSettings {
+    /// Length of the list.
+    pub k: usize,
+    /// 0: by score alone; 1: as different from each other as possible (maximal marginal relevance).
+    pub diversity: f32,
+}
+
+/// Candidates that diversification chooses from, per place of the list.
+const CANDIDATES_PER_PLACE: usize = 10;
+
+/// The best items for a query, after the filter and before any explanation. `scores` is scratch space.
+///
+/// # Errors
+/// [`crate::Error::Setting`] when `diversity` is outside 0..=1.
+pub fn best_items(
+    model: &dyn Recommender,
+    query: &Query<'_>,
+    filter: &QueryFilter<'_>,
+    settings: ListSettings,
+    catalogue: Option<&Catalogue>,
+    scores: &mut Scores,
+) -> Result<Vec<Scored>> {
+    scores.clear();
+    model.score(query, scores);
+    let allow = |item| filter.allows(item);
+    match catalogue {
+        Some(catalogue) if settings.diversity > 0.0 => {
+            let candidates = top_k(scores, settings.k.saturating_mul(CANDIDATES_PER_PLACE), allow);
+            diversify(&candidates, settings.k, settings.diversity, |a, b| catalogue.similarity(a, b))
+        }
+        _ => Ok(top_k(scores, settings.k, allow)),
+    }
+}
+
+/// Names for numbers: what an [`Answer`] needs beside the model.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a> {
+    /// The log whose vocabularies number users, items and event types.
+    pub log: &'a EventLog,
+    /// Titles.
+    pub catalogue: Option<&'a Catalogue>,
+}
+
+impl Names<'_> {
+    /// One item of an answer, with its reasons greatest first.
+    pub fn answer(&self, query: &Query<'_>, item: ItemId, explanation: Explanation) -> AnsweredItem {
+        let mut reasons = explanation.reasons;
+        reasons.sort_by(|a, b| b.share.abs().total_cmp(&a.share.abs()).then(b.event.cmp(&a.event)));
+        let mut remainder = BTreeMap::new();
+        for part in explanation.remainders {
+            *remainder.entry(part.name).or_insert(0.0) += part.share;
+        }
+        AnsweredItem {
+            item: self.item(item),
+            title: self.title(item),
+            score: explanation.score,
+            reasons: reasons
+                .into_iter()
+                .filter_map(|reason| {
+                    Some(AnsweredReason {
+                        event: self.event(query.history, reason.event)?,
+                        relation: reason.relation.into_owned(),
+                        age_days: reason.age_days,
+                        decay: reason.decay,
+                        share: reason.share,
+                    })
+                })
+                .collect(),
+            remainder,
+        }
+    }
+
+    fn event(&self, history: History<'_>, place: usize) -> Option<AnsweredEvent> {
+        let event = history.get(place)?;
+        Some(AnsweredEvent {
+            item: self.item(event.item),
+            title: self.title(event.item),
+            event_type: self.log.event_types().get(event.event_type.index()).cloned().unwrap_or_default(),
+            time: event.time.to_string(),
+        })
+    }
+
+    fn item(&self, item: ItemId) -> String {
+        self.log.items().name(item.index()).to_owned()
+    }
+
+    fn title(&self, item: ItemId) -> Option<String> {
+        self.catalogue?.title.get(item.index()).cloned().flatten()
+    }
+}
