@@ -14,7 +14,7 @@ use arrow_array::{
 
 use super::folder::NewFolder;
 use super::manifest::{Manifest, damaged};
-use super::table::{self, Batch, Column};
+use super::table::{self, Batch};
 use crate::error::Result;
 use crate::events::{ItemId, Timestamp, Vocab};
 use crate::interest::{Catalogue, Relation, Vectors};

@@ -35,13 +35,13 @@ impl NewFolder {
     pub(super) fn write(
         &mut self,
         name: &str,
-        fill: impl FnOnce(&mut HashingFile) -> Result<()>,
+        fill: impl FnOnce(&mut HashingFile) -> io::Result<()>,
     ) -> Result<()> {
         let path = self.path.join(name);
         let file = File::create_new(&path).map_err(|error| Error::io(&path, error))?;
         let mut file = HashingFile { file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
-        fill(&mut file)?;
-        let (sha256, bytes) = file.finish().map_err(|error| Error::io(&path, error))?;
+        let filled = fill(&mut file).and_then(|()| file.finish());
+        let (sha256, bytes) = filled.map_err(|error| Error::io(&path, error))?;
         self.records.push(FileRecord { name: name.to_owned(), bytes, sha256 });
         Ok(())
     }

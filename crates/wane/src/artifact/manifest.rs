@@ -98,11 +98,8 @@ impl Manifest {
     pub(super) fn write(&self, folder: &mut NewFolder) -> Result<()> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::setting("model", "settings that can be written as JSON", error))?;
-        let put = |folder: &mut NewFolder, name: &str, text: &str| {
-            folder.write(name, |file| file.write_all(text.as_bytes()).map_err(|error| Error::io(name, error)))
-        };
-        put(folder, MANIFEST, &text)?;
-        put(folder, CHECKSUM, &checksum_line(text.as_bytes()))
+        folder.write(MANIFEST, |file| file.write_all(text.as_bytes()))?;
+        folder.write(CHECKSUM, |file| file.write_all(checksum_line(text.as_bytes()).as_bytes()))
     }
 
     /// Reads and checks a folder's manifest, not yet its other files.

@@ -18,6 +18,8 @@ mod log;
 mod manifest;
 mod table;
 mod tensors;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 

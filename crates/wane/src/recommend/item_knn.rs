@@ -9,8 +9,8 @@
 //! - Score: over the history, decay times similarity to the candidate; of each item only the `neighbours` most similar.
 //!
 //! Badrul Sarwar, George Karypis, Joseph Konstan and John Riedl, "Item-based collaborative filtering recommendation
-//! algorithms", WWW 2001; the decayed forms follow the SAR algorithm as published by Microsoft. Pairs per user grow by
-//! the square of the history, so of each user only the last `history` items count.
+//! algorithms", WWW 2001; counts that decay with age are as in Microsoft's SAR. Pairs per user grow by the square of the
+//! history, so of each user only the latest `history` items count, and of each item its ten latest events.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -209,22 +209,26 @@ fn visits(
     keep: usize,
     weight: impl Fn(&Event) -> f32,
 ) -> Vec<(ItemId, Visit)> {
-    let mut latest = Vec::new();
+    let mut latest: Vec<(ItemId, usize)> = Vec::new();
     let mut all = Vec::new();
     for event in history.iter().rev() {
-        if !latest.contains(&event.item) {
-            if latest.len() == keep {
-                continue;
+        let weight = weight(&event);
+        let place = latest.iter().position(|(item, _)| *item == event.item);
+        let has_room = place.map_or(latest.len() < keep, |place| latest[place].1 < VISITS_PER_ITEM);
+        if weight > 0.0 && has_room {
+            match place {
+                Some(place) => latest[place].1 += 1,
+                None => latest.push((event.item, 1)),
             }
-            latest.push(event.item);
+            all.push((event.item, Visit { user, time: event.time, weight }));
         }
-        let visit = Visit { user, time: event.time, weight: weight(&event) };
-        all.push((event.item, visit));
     }
-    all.retain(|(_, visit)| visit.weight > 0.0);
     all.sort_by_key(|(item, visit)| (*item, visit.time));
     all
 }
+
+/// Events of one user on one item that are paired, at most.
+const VISITS_PER_ITEM: usize = 10;
 
 /// Per user the square of the greatest weight: what an item has in common with itself.
 fn weighted_users(visits: &[Visit]) -> f32 {
@@ -280,5 +284,77 @@ impl Row {
 
     fn drain(&mut self) -> impl Iterator<Item = (ItemId, f32)> + '_ {
         self.touched.drain(..).map(|item| (item, std::mem::take(&mut self.sums[item.index()])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recommend::linear::{log, two_tastes};
+    use crate::recommend::{Query, Recommender, Scores};
+
+    fn fit(settings: &ItemKnnSettings, log: &EventLog) -> ItemToItem {
+        settings.fit(&Training { log, catalogue: None, seed: 1 }).unwrap()
+    }
+
+    fn bare(similarity: Similarity) -> ItemKnnSettings {
+        ItemKnnSettings { similarity, shrinkage: 0.0, ..ItemKnnSettings::default() }
+    }
+
+    /// Items 0 and 1 share users 0 and 1; item 2 has user 1 only, ten days after the rest.
+    fn three_items() -> EventLog {
+        log(3, 3, &[(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 0, 1), (1, 1, 1), (1, 2, 11), (2, 1, 11)])
+    }
+
+    #[test]
+    fn similarities_are_those_of_their_formulas() {
+        let log = three_items();
+        let weight = |similarity, from, to| fit(&bare(similarity), &log).weight(ItemId(from), ItemId(to));
+        assert!((weight(Similarity::Cosine, 0, 1) - 2.0 / 6f32.sqrt()).abs() < 1e-6);
+        assert!((weight(Similarity::Jaccard, 0, 1) - 2.0 / 3.0).abs() < 1e-6);
+        assert!((weight(Similarity::Lift, 1, 0) - 2.0 / 6.0).abs() < 1e-6);
+        assert_eq!(weight(Similarity::Counts, 0, 1), 2.0);
+        assert_eq!(weight(Similarity::Counts, 2, 2), 0.0);
+        let shrunk = ItemKnnSettings { shrinkage: 4.0, ..bare(Similarity::Jaccard) };
+        assert!((fit(&shrunk, &log).weight(ItemId(0), ItemId(1)) - 2.0 / 7.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn pairs_lose_weight_by_gap_and_window() {
+        let log = three_items();
+        let ten_days = HalfLife::from_days(10.0).ok();
+        let fading = ItemKnnSettings { pair_half_life: ten_days, ..bare(Similarity::Counts) };
+        assert!((fit(&fading, &log).weight(ItemId(1), ItemId(2)) - 0.5).abs() < 1e-6);
+        let windowed = ItemKnnSettings { window: Some(5.0), ..bare(Similarity::Counts) };
+        assert_eq!(fit(&windowed, &log).weight(ItemId(1), ItemId(2)), 0.0);
+        assert_eq!(fit(&windowed, &log).weight(ItemId(0), ItemId(1)), 2.0);
+    }
+
+    #[test]
+    fn reasons_sum_to_scores_and_the_saved_model_is_the_same() {
+        let log = two_tastes();
+        let settings = ItemKnnSettings { repeat: 0.5, neighbours: 4, ..ItemKnnSettings::default() };
+        let model = fit(&settings, &log);
+        let loaded = settings.load(model.parameters(), 12, log.event_types()).unwrap();
+        for (_, history) in log.histories() {
+            let as_of = Timestamp::from_millis(20 * crate::events::MILLIS_PER_DAY);
+            let query = Query { history, as_of, candidates: None };
+            let mut scores = Scores::new(12);
+            model.score(&query, &mut scores);
+            for item in (0..12).map(ItemId) {
+                let why = loaded.explain(&query, item);
+                let sum: f64 = why.reasons.iter().map(|reason| reason.share).sum();
+                assert!((f64::from(scores.get(item)) - sum).abs() < 1e-5 * sum.abs() + 1e-12);
+            }
+        }
+        assert!(settings.load(model.parameters(), 11, log.event_types()).is_err());
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        let log = two_tastes();
+        let wrong = ItemKnnSettings { window: Some(-1.0), ..ItemKnnSettings::default() };
+        let error = wrong.fit(&Training { log: &log, catalogue: None, seed: 1 }).unwrap_err();
+        assert_eq!(error.to_string(), "setting `window`: expected a number of days above 0, got -1");
     }
 }

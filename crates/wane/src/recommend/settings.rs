@@ -132,3 +132,58 @@ impl ModelSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recommend::linear::two_tastes;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use serde_json::json;
+
+    #[test]
+    fn every_model_is_written_read_fitted_and_loaded_by_its_name() {
+        let log = two_tastes();
+        let training = Training { log: &log, catalogue: None, seed: 1 };
+        for settings in ModelSettings::all() {
+            let written = serde_json::to_value(&settings).unwrap();
+            assert_eq!(written["model"], settings.name());
+            assert_eq!(serde_json::from_value::<ModelSettings>(written).unwrap(), settings);
+            assert_eq!(ModelSettings::named(settings.name()).unwrap(), settings);
+            let parameters = settings.fit(&training).unwrap().parameters();
+            let load = |n_items| settings.load(parameters.clone(), n_items, log.event_types());
+            assert_eq!(load(log.n_items()).unwrap().parameters(), parameters, "{}", settings.name());
+            assert!(load(log.n_items() + 1).is_err(), "{}", settings.name());
+            assert!(
+                settings.load(Parameters::default(), 12, log.event_types()).is_err(),
+                "{}",
+                settings.name()
+            );
+        }
+    }
+
+    #[test]
+    fn every_range_is_of_a_setting_and_its_draws_fit() {
+        let mut random = StdRng::seed_from_u64(1);
+        for settings in ModelSettings::all() {
+            for range in settings.ranges() {
+                let drawn = settings.with(range.name, range.draw(&mut random)).unwrap();
+                assert_ne!(drawn, settings, "{} {}", settings.name(), range.name);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_models_and_settings_are_named() {
+        let message = ModelSettings::named("svd").unwrap_err().to_string();
+        assert!(message.starts_with("unknown model `svd`. Models: popularity, "), "{message}");
+        let ease = ModelSettings::named("ease").unwrap();
+        let message = ease.with("lambda", json!(3)).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "setting `lambda`: expected a setting of ease (there is none of this name), got 3"
+        );
+        assert!(ease.with("ridge", json!("much")).is_err());
+        assert!(serde_json::from_str::<ModelSettings>(r#"{"model": "ease", "rigde": 3}"#).is_err());
+    }
+}

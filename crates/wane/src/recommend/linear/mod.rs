@@ -13,4 +13,4 @@ mod tests;
 
 pub use settings::{EaseSettings, SlimSettings};
 #[cfg(test)]
-pub(crate) use tests::two_tastes;
+pub(crate) use tests::{log, two_tastes};
