@@ -3,15 +3,22 @@
 //! Useful for: reading, cleaning, indexing and splitting logs. Not useful for: anything that knows of items'
 //! properties (see [`crate::interest`]) or of weights (see [`crate::decay`]).
 
+mod clean;
+mod columns;
 mod duration;
 mod event;
 mod join;
 mod log;
+mod profile;
 pub mod read;
+mod sort;
 mod vocab;
 
+pub use clean::{bot_like_users, count_duplicates, dedupe, drop_bots, k_core};
+pub use columns::EventColumns;
 pub use duration::{format_days, parse_days};
 pub use event::{Event, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, UserId};
 pub use join::{Joined, join};
-pub use log::{EventColumns, EventLog, History};
+pub use log::{EventLog, History};
+pub use profile::{DayCount, GapBin, LogProfile};
 pub use vocab::Vocab;

@@ -4,9 +4,11 @@
 //! model is a [`Recommender`]: it takes what a user did and a moment, and gives scores and reasons.
 
 mod answer;
+mod bpr;
 mod diversity;
 mod filter;
 mod kernel_parameters;
+mod linear;
 mod parameters;
 mod popularity;
 mod ranges;
@@ -15,8 +17,10 @@ mod scores;
 mod top_k;
 
 pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettings, Names, best_items};
+pub use bpr::{Bpr, BprSettings};
 pub use diversity::diversify;
 pub use filter::{Expression, Filter, FilterSettings, QueryFilter};
+pub use linear::{EaseSettings, Linear, SlimSettings};
 pub use parameters::{Array, Parameters};
 pub use popularity::{DecayedPopularity, DecayedPopularitySettings, Popularity, PopularitySettings};
 pub use ranges::{Range, Values};
