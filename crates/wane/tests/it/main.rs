@@ -6,5 +6,6 @@
 mod bad_input;
 mod dialects;
 mod layers;
+mod models;
 mod readers;
 mod simulator;
