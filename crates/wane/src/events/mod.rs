@@ -3,6 +3,7 @@
 //! Useful for: reading, cleaning, indexing and splitting logs. Not useful for: anything that knows of items'
 //! properties (see [`crate::interest`]) or of weights (see [`crate::decay`]).
 
+mod augment;
 mod duration;
 mod event;
 mod join;
@@ -11,6 +12,7 @@ pub mod read;
 mod vocab;
 mod write;
 
+pub use augment::{Augmentation, Resample};
 pub use duration::{format_days, parse_days};
 pub use event::{Event, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, UserId};
 pub use join::{Joined, join};
