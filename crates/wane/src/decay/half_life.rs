@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::events::Timestamp;
 
 /// The age, in days, at which a weight has halved: finite and above zero.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -10,6 +11,19 @@ use crate::error::{Error, Result};
 pub struct HalfLife(f64);
 
 impl HalfLife {
+    /// One day.
+    pub const DAY: Self = Self(1.0);
+
+    /// `n` half-lives, evenly spaced in the logarithm, to choose from for a log of this span: from a ten-thousandth of
+    /// it (but at least ten seconds) up to all of it. So a log of one day is searched from seconds to a day, and one of
+    /// ten years from hours to ten years.
+    pub fn grid(span: Option<(Timestamp, Timestamp)>, n: usize) -> Vec<Self> {
+        let days = span.map_or(1.0, |(first, last)| last.days_since(first)).max(1e-3);
+        let least = (days / 1e4).max(10.0 / 86_400.0);
+        let steps = n.saturating_sub(1).max(1) as f64;
+        (0..n).map(|step| Self(least * (days / least).powf(step as f64 / steps))).collect()
+    }
+
     /// A half-life of so many days.
     ///
     /// # Errors

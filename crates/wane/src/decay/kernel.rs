@@ -136,7 +136,7 @@ impl DecaySettings {
                 Decay::new(self.law, half_life).shape(self.shape)?.offset(self.offset)?.floor(self.floor)?;
             Ok(TypeKernel { weight, decay })
         };
-        Ok(Kernel { types: event_types.iter().map(of_type).collect::<Result<_>>()? })
+        Ok(Kernel { types: event_types.iter().map(of_type).collect::<Result<_>>()?, common })
     }
 }
 
@@ -144,6 +144,7 @@ impl DecaySettings {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kernel {
     types: Vec<TypeKernel>,
+    common: HalfLife,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -171,6 +172,16 @@ impl Kernel {
     /// The law of a type, for drawing.
     pub fn law(&self, event_type: EventTypeId) -> Option<Decay> {
         self.of(event_type).map(|own| own.decay)
+    }
+
+    /// The half-life of types that have none of their own: the given one, or the one that was found.
+    pub const fn common_half_life(&self) -> HalfLife {
+        self.common
+    }
+
+    /// Whether all types wane alike (their weights may differ): only then can a sum over types be kept as one state.
+    pub fn is_uniform(&self) -> bool {
+        self.types.windows(2).all(|pair| pair[0].decay == pair[1].decay)
     }
 
     fn of(&self, event_type: EventTypeId) -> Option<&TypeKernel> {

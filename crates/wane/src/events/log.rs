@@ -5,33 +5,17 @@
 //! - 21 bytes per event at most: item 4, time 8, type 1, value 4, session 4; the user costs nothing.
 //! - Vocabularies are shared between a log and the parts that it is split into, so an item has one number in all.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Event, EventTypeId, ItemId, Timestamp, UserId, Vocab};
+use rayon::prelude::*;
+
+use super::sort::Order;
+use super::{Event, EventColumns, EventTypeId, ItemId, Timestamp, UserId, Vocab};
 use crate::error::{Error, Result};
 
-/// Events as parallel columns in any order, numbered in vocabularies that need not be sorted: what a reader makes.
-#[derive(Debug, Clone, Default)]
-pub struct EventColumns {
-    /// User of each event, a place in `user_names`.
-    pub users: Vec<u32>,
-    /// Item of each event, a place in `item_names`.
-    pub items: Vec<u32>,
-    /// Time of each event.
-    pub times: Vec<Timestamp>,
-    /// Type of each event, a place in `event_types`.
-    pub types: Vec<EventTypeId>,
-    /// Value of each event (NaN: none), or empty when the log has no values.
-    pub values: Vec<f32>,
-    /// Session of each event, or empty when the log has no sessions.
-    pub sessions: Vec<u32>,
-    /// Distinct user ids in any order.
-    pub user_names: Vec<String>,
-    /// Distinct item ids in any order; may hold items without events (from a catalogue).
-    pub item_names: Vec<String>,
-    /// Names of the event types.
-    pub event_types: Vec<String>,
-}
+/// Session number of an event without a session, in a log that has sessions.
+pub(crate) const NO_SESSION: u32 = u32::MAX;
 
 /// A behaviour log, ready for use. See the module's documentation for its layout.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,60 +39,43 @@ impl EventLog {
     /// [`Error::Malformed`] is not possible here; columns of unequal length or a number outside its vocabulary
     /// give [`Error::Setting`], since they come from a program, not from a file.
     pub fn from_columns(columns: EventColumns) -> Result<Self> {
-        let n = columns.items.len();
-        let same = |name: &str, len: usize| {
-            if len == n { Ok(()) } else { Err(Error::setting(name, format!("{n} values"), len)) }
-        };
-        same("users", columns.users.len())?;
-        same("times", columns.times.len())?;
-        same("types", columns.types.len())?;
-        if !columns.values.is_empty() {
-            same("values", columns.values.len())?;
-        }
-        if !columns.sessions.is_empty() {
-            same("sessions", columns.sessions.len())?;
-        }
-        let (users, user_place) = sorted_vocab(&columns.user_names);
-        let (items, item_place) = sorted_vocab(&columns.item_names);
-        let in_range = |name: &str, worst: Option<usize>, len: usize| match worst {
-            Some(worst) if worst >= len => Err(Error::setting(name, format!("numbers below {len}"), worst)),
-            _ => Ok(()),
-        };
-        in_range("users", columns.users.iter().max().map(|&u| u as usize), user_place.len())?;
-        in_range("items", columns.items.iter().max().map(|&i| i as usize), item_place.len())?;
-        in_range("types", columns.types.iter().max().map(|t| t.index()), columns.event_types.len())?;
-
-        let user_of = |row: usize| user_place[columns.users[row] as usize] as usize;
-        let mut offsets = vec![0usize; users.len() + 1];
-        for row in 0..n {
-            offsets[user_of(row) + 1] += 1;
-        }
-        for user in 0..users.len() {
-            offsets[user + 1] += offsets[user];
-        }
-        let mut next = offsets.clone();
-        let mut order = vec![0usize; n];
-        for row in 0..n {
-            let user = user_of(row);
-            order[next[user]] = row;
-            next[user] += 1;
-        }
-        for user in offsets.windows(2) {
-            order[user[0]..user[1]].sort_by_key(|&row| columns.times[row]);
-        }
-        let pick = |values: &[f32]| order.iter().map(|&row| values[row]).collect();
+        columns.check()?;
+        let (users, user_place) = Vocab::ranked(columns.user_names);
+        let (items, item_place) = Vocab::ranked(columns.item_names);
+        let (mut user, mut item) = (columns.users, columns.items);
+        user.par_iter_mut().for_each(|user| *user = user_place[*user as usize]);
+        item.par_iter_mut().for_each(|item| *item = item_place[*item as usize]);
+        let order = Order::of(&user, users.len(), &columns.times);
+        drop(user);
+        let item = item.into_par_iter().map(ItemId).collect();
         Ok(Self {
             users: users.shared(),
             items: items.shared(),
             event_types: Arc::new(columns.event_types),
-            item: order.iter().map(|&row| ItemId(item_place[columns.items[row] as usize])).collect(),
-            time: order.iter().map(|&row| columns.times[row]).collect(),
-            event_type: order.iter().map(|&row| columns.types[row]).collect(),
-            value: (!columns.values.is_empty()).then(|| pick(&columns.values)),
-            session: (!columns.sessions.is_empty())
-                .then(|| order.iter().map(|&row| columns.sessions[row]).collect()),
-            offsets,
+            item: order.apply(item),
+            time: order.apply(columns.times),
+            event_type: order.apply(columns.types),
+            value: (!columns.values.is_empty()).then(|| order.apply(columns.values)),
+            session: (!columns.sessions.is_empty()).then(|| order.apply(columns.sessions)),
+            offsets: order.offsets,
         })
+    }
+
+    /// Numbers sessions from 0 in the order of the log: the numbers that a reader gives them depend on the order of
+    /// its threads.
+    pub(crate) fn with_dense_sessions(mut self) -> Self {
+        let most = self.session.iter().flatten().filter(|&&number| number != NO_SESSION).max();
+        let mut numbers = vec![NO_SESSION; most.map_or(0, |&most| most as usize + 1)];
+        let mut next = 0;
+        for session in self.session.iter_mut().flatten().filter(|session| **session != NO_SESSION) {
+            let number = &mut numbers[*session as usize];
+            if *number == NO_SESSION {
+                *number = next;
+                next += 1;
+            }
+            *session = *number;
+        }
+        self
     }
 
     /// Number of events.
@@ -199,7 +166,7 @@ impl EventLog {
                         values.push(event.value.unwrap_or(f32::NAN));
                     }
                     if let Some(sessions) = &mut part.session {
-                        sessions.push(event.session.unwrap_or_default());
+                        sessions.push(event.session.unwrap_or(NO_SESSION));
                     }
                 }
             }
@@ -244,13 +211,6 @@ impl EventLog {
             sessions: self.session.as_ref().map(|sessions| &sessions[start..end]),
         }
     }
-}
-
-/// Sorted vocabulary of `names`, and for each place in `names` its place in the vocabulary.
-fn sorted_vocab(names: &[String]) -> (Vocab, Vec<u32>) {
-    let vocab = Vocab::from_names(names);
-    let places = names.iter().map(|name| vocab.position(name).unwrap_or_default()).collect();
-    (vocab, places)
 }
 
 /// A run of one user's events, oldest first, borrowed from a log.
@@ -309,7 +269,7 @@ impl<'a> History<'a> {
         self.values
     }
 
-    /// Sessions, if the log has them.
+    /// Sessions (`u32::MAX`: none), if the log has them.
     pub fn sessions(&self) -> Option<&'a [u32]> {
         self.sessions
     }
@@ -321,7 +281,11 @@ impl<'a> History<'a> {
             event_type: *self.event_types.get(place)?,
             time: *self.times.get(place)?,
             value: self.values.and_then(|values| values.get(place)).copied().filter(|value| !value.is_nan()),
-            session: self.sessions.and_then(|sessions| sessions.get(place)).copied(),
+            session: self
+                .sessions
+                .and_then(|sessions| sessions.get(place))
+                .copied()
+                .filter(|&s| s != NO_SESSION),
         })
     }
 
@@ -333,7 +297,7 @@ impl<'a> History<'a> {
             event_type: history.event_types[place],
             time: history.times[place],
             value: history.values.map(|values| values[place]).filter(|value| !value.is_nan()),
-            session: history.sessions.map(|sessions| sessions[place]),
+            session: history.sessions.map(|sessions| sessions[place]).filter(|&s| s != NO_SESSION),
         })
     }
 
@@ -345,6 +309,27 @@ impl<'a> History<'a> {
     /// The last `n` events (all, if there are fewer).
     pub fn last(&self, n: usize) -> Self {
         self.range(self.len() - n.min(self.len()), self.len())
+    }
+
+    /// Baskets, oldest first, as runs of places: successive events of one session, or of one moment where the log has
+    /// no sessions.
+    pub fn baskets(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let history = *self;
+        let together = move |a: usize, b: usize| match history.sessions {
+            Some(sessions) => sessions[a] == sessions[b],
+            None => history.times[a] == history.times[b],
+        };
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            let first = start;
+            (first < history.len()).then(|| {
+                start += 1;
+                while start < history.len() && together(start - 1, start) {
+                    start += 1;
+                }
+                first..start
+            })
+        })
     }
 
     /// The events strictly before a moment.

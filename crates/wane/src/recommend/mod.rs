@@ -4,17 +4,40 @@
 //! model is a [`Recommender`]: it takes what a user did and a moment, and gives scores and reasons.
 
 mod answer;
+mod bpr;
 mod diversity;
 mod filter;
+mod hold_out;
+mod item_knn;
+mod item_to_item;
+mod kernel_parameters;
+mod linear;
 mod parameters;
+mod personal_frequency;
+mod popularity;
+mod ranges;
 mod recommender;
 mod scores;
+mod settings;
+mod sparse_rows;
+mod tifu_knn;
 mod top_k;
+mod vmis_knn;
 
 pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettings, Names, best_items};
+pub use bpr::{Bpr, BprSettings};
 pub use diversity::diversify;
 pub use filter::{Expression, Filter, FilterSettings, QueryFilter};
+pub use item_knn::{ItemKnnSettings, Similarity};
+pub use item_to_item::ItemToItem;
+pub use linear::{EaseSettings, SlimSettings};
 pub use parameters::{Array, Parameters};
+pub use personal_frequency::{PersonalFrequency, PersonalFrequencySettings};
+pub use popularity::{DecayedPopularity, DecayedPopularitySettings, Popularity, PopularitySettings};
+pub use ranges::{Range, Values};
 pub use recommender::{Explanation, Query, Reason, Recommender, Remainder, Training};
 pub use scores::Scores;
+pub use settings::ModelSettings;
+pub use tifu_knn::{TifuKnn, TifuKnnSettings};
 pub use top_k::{Scored, top_k};
+pub use vmis_knn::{VmisKnn, VmisKnnSettings};

@@ -39,12 +39,21 @@ impl Scores {
 
     /// Adds to the score of an item.
     pub fn add(&mut self, item: ItemId, share: f32) {
-        let place = item.index();
-        if !self.is_touched[place] {
-            self.is_touched[place] = true;
+        self.touch(item);
+        self.values[item.index()] += share;
+    }
+
+    /// Sets the score of an item.
+    pub fn set(&mut self, item: ItemId, score: f32) {
+        self.touch(item);
+        self.values[item.index()] = score;
+    }
+
+    fn touch(&mut self, item: ItemId) {
+        if !self.is_touched[item.index()] {
+            self.is_touched[item.index()] = true;
             self.touched.push(item);
         }
-        self.values[place] += share;
     }
 
     /// The whole table for models that score every item; marks all items as touched.
