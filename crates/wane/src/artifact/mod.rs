@@ -10,10 +10,12 @@
 //! | `catalogue.parquet`, `categories.parquet`, `relations.parquet` | what is known of items, if anything is |
 //!
 //! The same model gives the same bytes: nothing of the clock or of the machine is written. Useful for: saving and
-//! loading fitted models. Not useful for: live state, which a server keeps beside the folder.
+//! loading fitted models. Not useful for: live state, which a server keeps beside the folder. Beside the model folder
+//! there are only [`JsonLines`], the log of a long search.
 
 mod catalogue;
 mod folder;
+mod json_lines;
 mod log;
 mod manifest;
 mod table;
@@ -23,6 +25,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use json_lines::JsonLines;
 pub use manifest::{Counts, FORMAT_VERSION, FileRecord, Manifest};
 
 use crate::error::{Error, Result};

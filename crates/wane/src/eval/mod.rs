@@ -12,6 +12,7 @@ mod negatives;
 mod protocol;
 mod rank;
 mod run;
+mod tune;
 
 pub use estimate::Estimate;
 pub use evaluation::{Evaluation, Lists, ModelResult, PartResult, ProtocolSummary};
@@ -20,3 +21,4 @@ pub use monitor::{Monitor, Unmonitored};
 pub use negatives::give_negatives;
 pub use protocol::{Case, Part, Protocol, Span, Split, Targets};
 pub use run::{JudgeSettings, Judged, judge};
+pub use tune::{Search, Trial, tune};
