@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may fail by panicking
 
+mod evaluation;
 mod layers;
 mod simulator;
