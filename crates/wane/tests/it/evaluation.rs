@@ -151,9 +151,14 @@ fn targets_are_the_period_the_basket_or_the_item() {
 
 #[test]
 fn splits_that_leave_nothing_say_what_to_do() {
-    let whole =
-        Split::by_time(log(&[(0, 0, 0), (0, 1, 9)]), Span::Share(0.5), Span::Share(0.5), Targets::All);
-    assert!(whole.unwrap_err().to_string().contains("together less than the log's 9.0 days"));
+    let halve = |span| Split::by_time(log(&[(0, 0, 0), (0, 1, 9)]), span, span, Targets::All);
+    for span in [Span::Share(0.6), Span::Days(1e300), Span::Share(f64::INFINITY)] {
+        let message = halve(span).unwrap_err().to_string();
+        assert!(message.contains("together less than the log's 9.0 days"), "{message}");
+    }
+    for span in [Span::Share(f64::NAN), Span::Days(-3.0)] {
+        assert!(halve(span).is_err());
+    }
     let short = Split::leave_one_out(log(&[(0, 0, 0), (0, 1, 9)])).unwrap_err().to_string();
     assert!(short.starts_with("the validation part has nothing to predict"), "{short}");
     let empty = Split::pre_split(Joined { log: log(&[]), part: Vec::new() }, false);
