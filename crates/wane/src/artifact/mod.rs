@@ -20,6 +20,8 @@ mod log;
 mod manifest;
 mod table;
 mod tensors;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -93,7 +95,7 @@ impl Artifact {
     /// # Errors
     /// When the parameters are not those of the model that the settings name.
     pub fn recommender(&self) -> Result<Box<dyn Recommender>> {
-        self.settings.load(self.parameters.clone(), self.log.n_items())
+        self.settings.load(self.parameters.clone(), self.log.n_items(), self.log.event_types())
     }
 }
 

@@ -13,6 +13,7 @@ mod profile;
 pub mod read;
 mod sort;
 mod vocab;
+mod write;
 
 pub use clean::{bot_like_users, count_duplicates, dedupe, drop_bots, k_core};
 pub use columns::EventColumns;
@@ -22,3 +23,5 @@ pub use join::{Joined, join};
 pub use log::{EventLog, History};
 pub use profile::{DayCount, GapBin, LogProfile};
 pub use vocab::Vocab;
+pub(crate) use write::float_column;
+pub use write::{TableWriter, write_events, write_table};

@@ -17,7 +17,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::{Array, Explanation, Parameters, Query, Reason, Recommender, Scores, Training};
+use super::{Array, Explanation, Parameters, Query, Range, Reason, Recommender, Scores, Training, Values};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventLog, ItemId, UserId};
 
@@ -42,6 +42,14 @@ impl Default for BprSettings {
 }
 
 impl BprSettings {
+    /// What may be tuned.
+    pub const RANGES: &[Range] = &[
+        Range { name: "factors", values: Values::Count(16, 256) },
+        Range { name: "epochs", values: Values::Count(20, 300) },
+        Range { name: "learning_rate", values: Values::Log(0.01, 0.3) },
+        Range { name: "regularisation", values: Values::Log(0.001, 0.1) },
+    ];
+
     fn check(&self) -> Result<()> {
         let within = |name: &str, is_within: bool, expected: &str, got: &dyn std::fmt::Display| {
             if is_within { Ok(()) } else { Err(Error::setting(name, expected, got)) }

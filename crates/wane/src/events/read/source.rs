@@ -153,6 +153,18 @@ pub(super) fn malformed(path: &Path, reason: String, remedy: &str) -> Error {
     Error::Malformed { path: path.to_path_buf(), reason, remedy: remedy.to_owned() }
 }
 
+/// A damaged Parquet file, with what the decoder said.
+pub(super) fn damaged_parquet(source: &Source, error: &dyn std::fmt::Display) -> Error {
+    malformed(&source.path, format!("the Parquet file is damaged ({error})"), "Write or fetch it again")
+}
+
+/// Runs a Parquet decoder, which on some damaged files panics where it should return an error: the panic becomes
+/// that error. Nothing that the decoder touched is used afterwards.
+pub(super) fn decode_parquet<T>(source: &Source, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    let decoded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
+    decoded.unwrap_or_else(|_| Err(damaged_parquet(source, &"the decoder gave up")))
+}
+
 fn text_format(path: &Path, name: &Name) -> Result<(Format, Option<u8>)> {
     match name.format {
         Some((Format::Parquet, _)) => {
