@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod dialects;
+mod evaluation;
 mod layers;
 mod models;
 mod readers;
