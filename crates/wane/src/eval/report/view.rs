@@ -48,7 +48,7 @@ pub struct Overview {
     pub items: u64,
     /// First and last event.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// Events by type, in the log's order; the order gives each type its colour.
+    /// Events by type, in any order.
     pub types: Vec<TypeSeries>,
     /// Gaps between successive events of a user, shortest first.
     pub gaps: Vec<Bin>,
