@@ -97,7 +97,7 @@ impl LineChart<'_> {
         ends.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
         let heights: Vec<f64> = ends.iter().map(|(_, place)| place.1).collect();
         let x = self.x.scale.end();
-        let letters = ((self.width - x - 26.0) / 6.6).max(3.0) as usize;
+        let letters = ((self.width - x - 22.0) / 6.3).max(3.0) as usize;
         html! {
             @for ((line, end), y) in ends.iter().zip(apart(&heights, 15.0, self.y.scale.start())) {
                 (path(&format!("lead {}", line.class), &[(end.0.min(x) + 3.0, end.1), (x + 12.0, y), (x + 18.0, y)]))

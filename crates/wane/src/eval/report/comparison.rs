@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::chart::{Axis, Bar, BarChart, COLOURS, Line, LineChart, colour};
 use super::metric_name::{metric_name, split};
-use super::number::{DASH, interval, metric, seconds, signed, trimmed};
+use super::number::{DASH, count, interval, metric, seconds, signed_metric, trimmed};
 use super::page::{Section, figure};
 use super::scale::{Scale, tick_decimals};
 use super::svg::{Alt, clipped};
@@ -14,7 +14,9 @@ use super::view::{Model, Part, Report, finite};
 use crate::eval::Estimate;
 
 /// The order in which people look for metrics.
-const ORDER: [&str; 8] = ["ndcg", "hr", "recall", "precision", "mrr", "map", "auc", "gauc"];
+const ORDER: [&str; 8] = ["ndcg", "hr", "recall", "mrr", "auc", "gauc", "map", "precision"];
+/// Metrics in the main table; more would leave no room for their intervals.
+const COLUMNS: usize = 5;
 /// Letters of a model's name in a table.
 const NAME_LETTERS: usize = 60;
 
@@ -42,6 +44,7 @@ fn columns(report: &Report) -> Vec<String> {
         let own = split(name).1;
         name != main && (own == cut || own.is_none())
     }));
+    columns.truncate(COLUMNS);
     columns
 }
 
@@ -123,8 +126,8 @@ fn difference(estimate: Option<Estimate>) -> Markup {
         td {
             @match estimate {
                 Some(estimate) => {
-                    (signed(estimate.value))
-                    @if interval(estimate).is_some() { small { (signed(estimate.lo)) " to " (signed(estimate.hi)) } }
+                    (signed_metric(estimate.value))
+                    @if interval(estimate).is_some() { small { (signed_metric(estimate.lo)) " to " (signed_metric(estimate.hi)) } }
                 }
                 None => { (DASH) }
             }
@@ -181,7 +184,7 @@ fn curves(report: &Report) -> Markup {
                 figcaption {
                     b { "By length of the list. " }
                     "How each metric grows with the number of items shown: a line that stays on top is better whatever the length."
-                    @if report.models.len() > COLOURS { " The best " (COLOURS) " models are named; the others are grey." }
+                    @if report.models.len() >= COLOURS { " The best " (COLOURS - 1) " models and the reference are named; the others are grey." }
                 }
             }
         }
@@ -196,8 +199,10 @@ fn curve_chart(report: &Report, metric: &str) -> Option<Markup> {
         .filter_map(|(place, model)| {
             let curve = model.curves.iter().find(|curve| curve.metric == metric)?;
             let points = curve.points.iter().map(|(cut, value)| (f64::from(*cut), *value)).collect();
-            let label = if place < COLOURS { model.name.clone() } else { String::new() };
-            Some(Line { label, class: colour(place), points })
+            let place = if is_reference(report, model) { place.min(COLOURS - 1) } else { place };
+            let named = place < COLOURS - 1 || is_reference(report, model);
+            let label = if named { model.name.clone() } else { String::new() };
+            Some(Line { label, class: colour(if named { place } else { COLOURS }), points })
         })
         .collect();
     let points = || lines.iter().flat_map(|line| &line.points);
@@ -208,7 +213,7 @@ fn curve_chart(report: &Report, metric: &str) -> Option<Markup> {
         alt: Alt { title: &title, description: "One line per model, named at its end" },
         width: 464.0,
         height: 300.0,
-        x: axis(Scale::linear(1.0, last, 44.0, 320.0), 5, "items shown (K)"),
+        x: axis(Scale::linear(1.0, last, 44.0, 288.0), 5, "items shown (K)"),
         y: axis(Scale::linear(0.0, high * 1.04, 252.0, 24.0), 5, &format!("{}@K", metric_name(metric))),
         lines,
         marks: html! {},
@@ -250,7 +255,7 @@ fn parts(report: &Report) -> Markup {
                 thead { tr {
                     th scope="col" { "Model" }
                     @for (name, targets) in &names {
-                        th scope="col" { (clipped(name, 30)) small { (super::number::count(*targets)) " targets" } }
+                        th scope="col" { (clipped(name, 30)) small { (count(*targets)) " targets" } }
                     }
                 } }
                 tbody { @for model in &models { tr {

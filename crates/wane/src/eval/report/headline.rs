@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::metric_name::{metric_name, what_it_measures};
-use super::number::{count, duration, interval, metric, signed, trimmed};
+use super::number::{count, duration, interval, metric, signed_metric, trimmed};
 use super::page::Section;
 use super::view::{Model, Report, finite};
 use crate::eval::{Estimate, Severity};
@@ -57,7 +57,7 @@ fn against(name: &str, best: (&Model, Estimate), reference: (&Model, Estimate)) 
 
 fn surely(difference: Estimate) -> Markup {
     html! {
-        "User by user the difference is " (signed(difference.value))
+        "User by user the difference is " (signed_metric(difference.value))
         @if let Some(interval) = interval(difference) { " (95 % interval " (interval) ")" }
         @if difference.lo > 0.0 { "." } @else { ", so it may be chance." }
     }

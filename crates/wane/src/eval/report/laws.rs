@@ -1,14 +1,15 @@
-//! How long interest lives: the decay laws drawn, and the half-lives beside the truth where it is known.
+//! How long interest lives: the decay laws drawn.
 
 use maud::{Markup, html};
 
-use super::chart::{Axis, Line, LineChart, colour, whisker};
+use super::chart::{Axis, Line, LineChart, colour};
 use super::comparison::axis;
-use super::number::{DASH, duration};
+use super::number::duration;
 use super::page::{Section, figure};
 use super::scale::{Scale, age_ticks};
-use super::svg::{Alt, clipped, clipped_text, dot, inline_svg, path, rule};
-use super::view::{Law, Report, TruthRow};
+use super::svg::{Alt, clipped, clipped_text, dot, path, rule};
+use super::truth::truth;
+use super::view::{Law, Report};
 
 /// Half-lives that differ more than this are drawn over the logarithm of the age.
 const LOG_FROM: f64 = 20.0;
@@ -86,60 +87,4 @@ fn key(laws: &[&Law]) -> Markup {
             (clipped_text("number loud", (960.0, y + 4.0), "end", &duration(law.half_life_days), 12))
         }
     }
-}
-
-fn truth(rows: &[TruthRow]) -> Markup {
-    let days = || rows.iter().flat_map(|row| [row.truth, row.fitted.value, row.fitted.lo, row.fitted.hi]);
-    let sound = || days().filter(|days| days.is_finite() && *days > 0.0);
-    let (low, high) = (sound().fold(f64::INFINITY, f64::min), sound().fold(0.0, f64::max));
-    let scale = Scale::log(low / 1.3, high * 1.3, 8.0, 252.0);
-    let held = rows.iter().filter(|row| holds(row)).count();
-    html! {
-        div.wide { table {
-            caption {
-                b { "Learned beside true. " }
-                "The diamond is the truth, the dot what was learned, on a logarithmic scale; the true half-life lies within the 95 % interval in "
-                (held) " of " (rows.len()) "."
-            }
-            thead { tr {
-                th scope="col" { "Interest" } th scope="col" { "Learned" } th scope="col" { "95 % interval" }
-                th scope="col" { "True" } th scope="col" { "Held" } th.words scope="col" { "Beside each other" }
-            } }
-            tbody { @for row in rows { (truth_row(row, &scale)) } }
-        } }
-    }
-}
-
-fn holds(row: &TruthRow) -> bool {
-    (row.fitted.lo..=row.fitted.hi).contains(&row.truth)
-}
-
-fn truth_row(row: &TruthRow, scale: &Scale) -> Markup {
-    let fitted = row.fitted;
-    let known = fitted.lo.is_finite() && fitted.hi.is_finite();
-    html! {
-        tr {
-            th scope="row" { (clipped(&row.label, 60)) }
-            td { (duration(fitted.value)) }
-            td { @if known { (duration(fitted.lo)) " to " (duration(fitted.hi)) } @else { (DASH) } }
-            td { (duration(row.truth)) }
-            td { @if holds(row) { "yes" } @else { "no" } }
-            td.words { (beside(row, scale, known)) }
-        }
-    }
-}
-
-fn beside(row: &TruthRow, scale: &Scale, known: bool) -> Markup {
-    let description = format!("Learned {}, true {}", duration(row.fitted.value), duration(row.truth));
-    let alt = Alt { title: "Learned beside true", description: &description };
-    let x = scale.place(row.truth);
-    let body = html! {
-        (rule("grid", (scale.start(), 9.0), (scale.end(), 9.0)))
-        @if known { (whisker(scale.place(row.fitted.lo), scale.place(row.fitted.hi), 9.0)) }
-        @if row.fitted.value.is_finite() { (dot("dot s0", (scale.place(row.fitted.value), 9.0), 4.0, "learned")) }
-        @if row.truth.is_finite() {
-            (path("true", &[(x, 2.5), (x + 6.5, 9.0), (x, 15.5), (x - 6.5, 9.0), (x, 2.5)]))
-        }
-    };
-    inline_svg(260.0, 18.0, alt, body)
 }

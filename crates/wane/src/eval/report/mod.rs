@@ -22,6 +22,7 @@ mod scale;
 mod style;
 mod svg;
 mod timeline;
+mod truth;
 mod users;
 mod view;
 

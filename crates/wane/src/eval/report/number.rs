@@ -51,13 +51,31 @@ pub(super) fn score(value: f64) -> String {
     if !value.is_finite() {
         return DASH.into();
     }
-    let digits = (2.0 - value.abs().max(1e-9).log10().floor()).clamp(0.0, 6.0);
-    trimmed(value, digits as usize)
+    trimmed(value, decimals(value))
 }
 
-/// A score with its sign.
-pub(super) fn signed(value: f64) -> String {
-    if value > 0.0 { format!("+{}", score(value)) } else { score(value) }
+/// A difference of metrics, with its sign.
+pub(super) fn signed_metric(value: f64) -> String {
+    signed(value, 4)
+}
+
+/// A number of so many decimals, with its sign.
+pub(super) fn signed(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return DASH.into();
+    }
+    let text = format!("{value:+.decimals$}");
+    let zero = text.chars().all(|c| matches!(c, '+' | '-' | '0' | '.'));
+    if zero { text.trim_start_matches(['+', '-']).into() } else { minus(&text) }
+}
+
+/// Decimals that leave three digits of a number that count.
+pub(super) fn decimals(greatest: f64) -> usize {
+    if greatest.is_finite() {
+        (2.0 - greatest.abs().max(1e-9).log10().floor()).clamp(0.0, 6.0) as usize
+    } else {
+        3
+    }
 }
 
 /// The ends of an interval, or nothing when they are not numbers.

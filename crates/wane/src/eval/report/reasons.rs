@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::number::score;
+use super::number::{decimals, score};
 use super::palette::Palette;
 use super::scale::Scale;
 use super::svg::{Alt, block, rule, svg};
@@ -20,6 +20,11 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    /// Decimals for the shares of this list: the same for all, so that they can be compared.
+    pub(super) fn decimals(self) -> usize {
+        decimals(self.towards.max(self.against))
+    }
+
     /// The reach of a list.
     pub(super) fn of(items: &[Recommendation]) -> Self {
         let sum =

@@ -21,7 +21,7 @@ h2{font-size:21px;font-weight:620;letter-spacing:-.006em;margin:0 0 6px}
 h3{font-size:16px;font-weight:620;margin:32px 0 8px;overflow-wrap:anywhere}
 p{margin:0 0 12px;max-width:72ch;overflow-wrap:anywhere}
 .soft,.lead-in{color:var(--soft)}
-section{padding:36px 0 8px;border-top:1px solid var(--hair);margin-top:36px}
+section{padding:30px 0 0;border-top:1px solid var(--hair);margin-top:28px}
 nav{margin:24px 0 0;font-size:14px}
 nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 20px;margin:0;padding:0}
 a{color:var(--accent);text-underline-offset:3px}
@@ -41,7 +41,7 @@ svg{display:block;width:100%;height:auto;overflow:visible}
 svg.inline{display:inline-block;width:auto;max-width:100%;vertical-align:middle}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink)}
 svg .tick,svg .name{fill:var(--soft);font-size:11.5px}
-svg .number{font-variant-numeric:tabular-nums}
+svg .number{font-variant-numeric:tabular-nums;paint-order:stroke;stroke:var(--ground);stroke-width:4px;stroke-linejoin:round}
 svg .loud{font-weight:620}
 .grid{stroke:var(--grid)}
 .axis{stroke:var(--hair)}
@@ -56,7 +56,6 @@ svg .loud{font-weight:620}
 .area{opacity:.85}
 .dot{fill-opacity:.72;stroke:var(--ground);stroke-width:.7}
 .ring{fill:var(--ground);stroke:var(--c,var(--rest));stroke-width:2.2}
-.true{fill:none;stroke:var(--warn);stroke-width:2.4}
 .rest{--c:var(--rest)}.other0{--c:#9aa1a7}.other1{--c:#b9bec2}
 .s0{--c:var(--c0)}.s1{--c:var(--c1)}.s2{--c:var(--c2)}.s3{--c:var(--c3)}
 .s4{--c:var(--c4)}.s5{--c:var(--c5)}.s6{--c:var(--c6)}.s7{--c:var(--c7)}
@@ -64,7 +63,9 @@ table{border-collapse:collapse;width:100%;font-size:14px;margin:16px 0 24px;font
 caption{text-align:left;color:var(--soft);font-size:14px;caption-side:bottom;padding-top:8px}
 th,td{padding:7px 10px 7px 0;text-align:right;vertical-align:top;border-bottom:1px solid var(--grid)}
 thead th{font-weight:600;font-size:13px;color:var(--soft);border-bottom:1px solid var(--hair);vertical-align:bottom}
-th:first-child,td.words,th.words{text-align:left;overflow-wrap:anywhere}
+td,thead th{white-space:nowrap}
+th:first-child,td.words,th.words{text-align:left;white-space:normal;overflow-wrap:break-word}
+tbody th{min-width:130px;max-width:240px}td.words{max-width:420px;overflow-wrap:anywhere}
 tbody th{font-weight:500}
 td b{font-weight:680;color:var(--accent)}
 td small,th small{display:block;font-size:11px;font-weight:400;color:var(--soft);white-space:nowrap}
@@ -79,7 +80,7 @@ border-radius:0 6px 6px 0;overflow-wrap:anywhere;break-inside:avoid}
 .user>h3{margin-top:0}
 .sides{display:grid;grid-template-columns:5fr 8fr;gap:0 40px;align-items:start}
 .sides h4,.user h4{font-size:13px;font-weight:600;color:var(--soft);margin:8px 0 4px}
-.past{margin:0}
+.past{margin:0 0 8px}.more{font-size:13px;color:var(--soft)}
 .past td,.past th{padding:5px 8px 5px 0;font-size:13px}
 ol.list{list-style:none;margin:0;padding:0}
 ol.list>li{padding:8px 0 10px;border-bottom:1px solid var(--grid);break-inside:avoid}

@@ -21,6 +21,8 @@ const ROWS: usize = 6;
 const ROW: f64 = 26.0;
 const LEFT: f64 = 120.0;
 const RIGHT: f64 = 930.0;
+/// Room that the word `now` needs.
+const NOW: f64 = 44.0;
 /// Ages below a minute are drawn as a minute.
 const LEAST: f64 = 1.0 / 1440.0;
 
@@ -52,10 +54,9 @@ impl Timeline<'_> {
                 (rule("grid", (LEFT, y), (RIGHT, y)))
             }
             @if rows.len() > ROWS { (text("word", (LEFT - 14.0, height - ROW / 2.0 + 4.0), "end", "others")) }
-            @for (days, name) in age_ticks(&scale) {
-                @let x = scale.place(days);
+            @for (x, name) in age_ticks(&scale).into_iter().map(|(days, name)| (scale.place(days), name)) {
                 (rule("axis", (x, 0.0), (x, height + 4.0)))
-                (text("tick", (x, height + 17.0), "middle", name))
+                @if RIGHT - x > NOW { (text("tick", (x, height + 17.0), "middle", name)) }
             }
             (rule("mark", (RIGHT, 0.0), (RIGHT, height + 4.0)))
             (text("tick", (RIGHT, height + 17.0), "middle", "now"))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::number::{DASH, count, duration, score, signed};
+use super::number::{DASH, count, duration, signed, trimmed};
 use super::page::Section;
 use super::palette::Palette;
 use super::reasons::{Reach, reason_bar};
@@ -82,7 +82,7 @@ fn past(user: &ExampleUser, palette: &Palette<'_>) -> Markup {
                     td { (duration(user.as_of.days_since(event.time))) }
                 } } }
             }
-            @if user.history.len() > EVENTS { p.soft { "and " (count((user.history.len() - EVENTS) as u64)) " before" } }
+            @if user.history.len() > EVENTS { p.more { "and " (count((user.history.len() - EVENTS) as u64)) " before" } }
         }
     }
 }
@@ -96,16 +96,18 @@ fn list(user: &ExampleUser, palette: &Palette<'_>) -> Markup {
             ol.list { @for (place, item) in user.recommendations.iter().enumerate() { li {
                 div.entry {
                     span { (place + 1) ". " (clipped(&item.item, TITLE_LETTERS)) }
-                    span.score { "score " (score(item.score)) }
+                    span.score { "score " (trimmed(item.score, reach.decimals())) }
                 }
                 (reason_bar(item, reach, palette))
-                (why(item, palette))
+                (why(item, reach, palette))
             } } }
         }
     }
 }
 
-fn why(item: &Recommendation, palette: &Palette<'_>) -> Markup {
+fn why(item: &Recommendation, reach: Reach, palette: &Palette<'_>) -> Markup {
+    let because =
+        |share: f64, class: &str, words: &str| because(&signed(share, reach.decimals()), class, words);
     let more = item.reasons.len().saturating_sub(REASONS);
     let rest: f64 = item.reasons.iter().skip(REASONS).map(|reason| reason.share).sum();
     html! {
@@ -113,7 +115,7 @@ fn why(item: &Recommendation, palette: &Palette<'_>) -> Markup {
             @for reason in item.reasons.iter().take(REASONS) {
                 (because(reason.share, &palette.class(&reason.event_type), &clipped(&reason.label, 110)))
             }
-            @if more > 0 { (because(rest, "rest", &format!("{more} more past events"))) }
+            @if more > 0 { (because(rest, "rest", &format!("{more} more past {}", if more == 1 { "event" } else { "events" }))) }
             @for (place, (name, share)) in item.remainders.iter().enumerate() {
                 (because(*share, other(place), &clipped(name, 40)))
             }
@@ -122,8 +124,8 @@ fn why(item: &Recommendation, palette: &Palette<'_>) -> Markup {
     }
 }
 
-fn because(share: f64, class: &str, words: &str) -> Markup {
-    html! { li { span.share { (signed(share)) } (swatch(class)) span.what { (words) } } }
+fn because(share: &str, class: &str, words: &str) -> Markup {
+    html! { li { span.share { (share) } (swatch(class)) span.what { (words) } } }
 }
 
 /// The greys of what does not come from one event.
