@@ -106,11 +106,6 @@ impl ItemToItem {
         self.weights.get(from.index(), to.0)
     }
 
-    /// How the events of a history lose weight.
-    pub const fn kernel(&self) -> &Kernel {
-        &self.kernel
-    }
-
     /// Relative residual after each iteration of an iterative fit; empty for others. A last value above a few percent
     /// says that more iterations would have changed the model.
     pub fn residuals(&self) -> &[f32] {
@@ -176,5 +171,9 @@ impl Recommender for ItemToItem {
             .with("values", Array::F32(values))
             .with("repeat", Array::F32(vec![self.repeat]))
             .with("residuals", Array::F32(self.residuals.clone()))
+    }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        Some(&self.kernel)
     }
 }

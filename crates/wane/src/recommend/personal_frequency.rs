@@ -112,13 +112,6 @@ impl PersonalFrequencySettings {
     }
 }
 
-impl PersonalFrequency {
-    /// The kernel, for drawing.
-    pub fn kernel(&self) -> &Kernel {
-        &self.kernel
-    }
-}
-
 impl Recommender for PersonalFrequency {
     fn n_items(&self) -> usize {
         self.n_items
@@ -150,6 +143,10 @@ impl Recommender for PersonalFrequency {
 
     fn parameters(&self) -> Parameters {
         Parameters::default().with_n_items(self.n_items).with_kernel(&self.kernel)
+    }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        Some(&self.kernel)
     }
 }
 

@@ -299,4 +299,8 @@ impl Recommender for TifuKnn {
             .with("items", Array::U32(self.items.iter().map(|item| item.0).collect()))
             .with("weights", Array::F32(self.weights.clone()))
     }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        Some(&self.kernel)
+    }
 }
