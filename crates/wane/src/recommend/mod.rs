@@ -4,6 +4,7 @@
 //! model is a [`Recommender`]: it takes what a user did and a moment, and gives scores and reasons.
 
 mod answer;
+mod backfill;
 mod bpr;
 mod diversity;
 mod filter;
@@ -25,6 +26,7 @@ mod top_k;
 mod vmis_knn;
 
 pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettings, Names, best_items};
+pub use backfill::{Backfill, BackfillSettings};
 pub use bpr::{Bpr, BprSettings};
 pub use diversity::diversify;
 pub use filter::{Expression, Filter, FilterSettings, QueryFilter};
