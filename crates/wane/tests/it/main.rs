@@ -6,5 +6,6 @@
 mod bad_input;
 mod dialects;
 mod layers;
+mod neighbours;
 mod readers;
 mod simulator;
