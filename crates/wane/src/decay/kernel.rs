@@ -71,7 +71,7 @@ pub struct DecaySettings {
     /// The half-life: `"auto"`, a duration, or days. Other names: `scale`.
     #[serde(alias = "scale")]
     pub half_life: HalfLifeSetting,
-    /// Shape of the power, Weibull and log-logistic laws (0 to 20).
+    /// Shape of the power, Weibull and log-logistic laws (0.01 to 20).
     pub shape: f64,
     /// Days of full weight before the law begins.
     pub offset: f64,

@@ -94,3 +94,21 @@ pub trait Recommender: Send + Sync {
         None
     }
 }
+
+impl<R: Recommender + ?Sized> Recommender for Box<R> {
+    fn n_items(&self) -> usize {
+        (**self).n_items()
+    }
+
+    fn score(&self, query: &Query<'_>, scores: &mut Scores) {
+        (**self).score(query, scores);
+    }
+
+    fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
+        (**self).explain(query, item)
+    }
+
+    fn parameters(&self) -> Parameters {
+        (**self).parameters()
+    }
+}

@@ -8,5 +8,6 @@ mod dialects;
 mod evaluation;
 mod layers;
 mod models;
+mod neighbours;
 mod readers;
 mod simulator;
