@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may fail by panicking
 
 mod layers;
+mod report;
 mod simulator;
