@@ -8,10 +8,12 @@
 //! 4. [`recommend`]: models that rank items for a history at a moment, and say exactly why.
 //! 5. [`eval`]: honest comparison of models, with intervals and a leakage check.
 //!
-//! Beside the path, [`simulate`] makes a shop whose true half-lives are known.
+//! Beside the path, [`artifact`] saves and loads fitted models whole, and [`simulate`] makes a shop whose true
+//! half-lives are known.
 //!
 //! The library reads no clock, no environment and no network: `as_of` and `seed` are always arguments.
 
+pub mod artifact;
 pub mod decay;
 pub mod error;
 pub mod eval;

@@ -14,7 +14,7 @@ use arrow_array::{
 
 use super::folder::NewFolder;
 use super::manifest::{Manifest, damaged};
-use super::table::{self, Batch, Column};
+use super::table::{self, Batch};
 use crate::error::Result;
 use crate::events::{ItemId, Timestamp, Vocab};
 use crate::interest::{Catalogue, Relation, Vectors};
@@ -190,7 +190,8 @@ fn read_relations(path: &Path, names: &[String], n_items: usize) -> Result<Vec<R
     table::read(path, |batch| {
         let column = |name| Ok(batch.column::<UInt32Array>(name)?.values().iter().copied());
         let weights = batch.column::<Float32Array>("weight")?.values().iter().copied();
-        for (((relation, from), to), weight) in column("relation")?.zip(column("from")?).zip(column("to")?).zip(weights)
+        for (((relation, from), to), weight) in
+            column("relation")?.zip(column("from")?).zip(column("to")?).zip(weights)
         {
             let of = links.get_mut(relation as usize).ok_or_else(|| {
                 damaged(path, &format!("expected relations below {}, got {relation}", names.len()))

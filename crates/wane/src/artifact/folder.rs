@@ -32,12 +32,16 @@ impl NewFolder {
     }
 
     /// Writes one file through to the disk and records its size and checksum.
-    pub(super) fn write(&mut self, name: &str, fill: impl FnOnce(&mut HashingFile) -> Result<()>) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        name: &str,
+        fill: impl FnOnce(&mut HashingFile) -> io::Result<()>,
+    ) -> Result<()> {
         let path = self.path.join(name);
         let file = File::create_new(&path).map_err(|error| Error::io(&path, error))?;
         let mut file = HashingFile { file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
-        fill(&mut file)?;
-        let (sha256, bytes) = file.finish().map_err(|error| Error::io(&path, error))?;
+        let filled = fill(&mut file).and_then(|()| file.finish());
+        let (sha256, bytes) = filled.map_err(|error| Error::io(&path, error))?;
         self.records.push(FileRecord { name: name.to_owned(), bytes, sha256 });
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Float32Array, Int64Array, UInt8Array, UInt32Array};
+use arrow_array::{ArrayRef, Float32Array, Int64Array, UInt8Array, UInt32Array};
 
 use super::folder::NewFolder;
 use super::manifest::{Manifest, damaged};

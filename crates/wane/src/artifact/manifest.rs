@@ -98,13 +98,8 @@ impl Manifest {
     pub(super) fn write(&self, folder: &mut NewFolder) -> Result<()> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::setting("model", "settings that can be written as JSON", error))?;
-        let put = |folder: &mut NewFolder, name: &str, text: &str| {
-            folder.write(name, |file| {
-                file.write_all(text.as_bytes()).map_err(|error| Error::io(name, error))
-            })
-        };
-        put(folder, MANIFEST, &text)?;
-        put(folder, CHECKSUM, &checksum_line(text.as_bytes()))
+        folder.write(MANIFEST, |file| file.write_all(text.as_bytes()))?;
+        folder.write(CHECKSUM, |file| file.write_all(checksum_line(text.as_bytes()).as_bytes()))
     }
 
     /// Reads and checks a folder's manifest, not yet its other files.
@@ -120,7 +115,8 @@ impl Manifest {
                 "Update wane, or fit the model again with this version",
             ));
         }
-        let said = fs::read_to_string(folder.join(CHECKSUM)).map_err(|error| missing(folder, CHECKSUM, &error))?;
+        let said =
+            fs::read_to_string(folder.join(CHECKSUM)).map_err(|error| missing(folder, CHECKSUM, &error))?;
         if said != checksum_line(&text) {
             return Err(damaged(&path, &format!("its checksum is not the one in {CHECKSUM}")));
         }
@@ -136,7 +132,11 @@ impl Manifest {
     pub(super) fn check_files(&self, folder: &Path) -> Result<()> {
         self.files.iter().try_for_each(|record| {
             let path = folder.join(&record.name);
-            let (sha256, bytes) = digest_file(&path).map_err(|error| missing(folder, &record.name, &error))?;
+            if Path::new(&record.name).file_name() != Some(record.name.as_ref()) {
+                return Err(damaged(&path, &"the manifest names a file outside the folder"));
+            }
+            let (sha256, bytes) =
+                digest_file(&path).map_err(|error| missing(folder, &record.name, &error))?;
             if bytes != record.bytes {
                 return Err(damaged(&path, &format!("expected {} bytes, got {bytes}", record.bytes)));
             }
@@ -153,7 +153,8 @@ pub(super) fn refuse_foreign(path: &Path) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let refuse = |reason: String| artifact_error(path, reason, "Choose another folder, or remove this one first");
+    let refuse =
+        |reason: String| artifact_error(path, reason, "Choose another folder, or remove this one first");
     if !path.is_dir() {
         return Err(refuse("is not a folder and is not overwritten".to_owned()));
     }

@@ -10,17 +10,22 @@
 //! | `catalogue.parquet`, `categories.parquet`, `relations.parquet` | what is known of items, if anything is |
 //!
 //! The same model gives the same bytes: nothing of the clock or of the machine is written. Useful for: saving and
-//! loading fitted models. Not useful for: live state, which a server keeps beside the folder.
+//! loading fitted models. Not useful for: live state, which a server keeps beside the folder. Beside the model folder
+//! there are only [`JsonLines`], the log of a long search.
 
 mod catalogue;
 mod folder;
+mod json_lines;
 mod log;
 mod manifest;
 mod table;
 mod tensors;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
+pub use json_lines::JsonLines;
 pub use manifest::{Counts, FORMAT_VERSION, FileRecord, Manifest};
 
 use crate::error::{Error, Result};
@@ -90,7 +95,7 @@ impl Artifact {
     /// # Errors
     /// When the parameters are not those of the model that the settings name.
     pub fn recommender(&self) -> Result<Box<dyn Recommender>> {
-        self.settings.load(self.parameters.clone(), self.log.n_items())
+        self.settings.load(self.parameters.clone(), self.log.n_items(), self.log.event_types())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Parquet tables of a model folder: written in batches, read back by column name and type.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,24 +29,22 @@ pub(super) fn write(
     n_rows: usize,
     columns: impl Fn(Range<usize>) -> Vec<Column>,
 ) -> Result<()> {
-    let fail = |reason: &dyn ToString| Error::io(name, std::io::Error::other(reason.to_string()));
     let batch = |range: Range<usize>| {
         let columns = columns(range).into_iter().map(|(name, array)| (name, array, true));
-        RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| fail(&error))
+        RecordBatch::try_from_iter_with_nullable(columns).map_err(io::Error::other)
     };
     folder.write(name, |file| {
-        let compression = Compression::ZSTD(ZstdLevel::default());
         // The writer's name carries its version; without it the bytes depend on the model alone.
         let properties = WriterProperties::builder()
-            .set_compression(compression)
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_created_by("wane".to_owned())
             .build();
-        let schema = batch(0..0)?.schema();
-        let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| fail(&error))?;
+        let mut writer = ArrowWriter::try_new(file, batch(0..0)?.schema(), Some(properties))?;
         for start in (0..n_rows).step_by(BATCH) {
-            writer.write(&batch(start..(start + BATCH).min(n_rows))?).map_err(|error| fail(&error))?;
+            writer.write(&batch(start..(start + BATCH).min(n_rows))?)?;
         }
-        writer.close().map(|_| ()).map_err(|error| fail(&error))
+        writer.close()?;
+        Ok(())
     })
 }
 

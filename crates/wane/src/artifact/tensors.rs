@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View, serialize};
@@ -14,10 +14,9 @@ use crate::recommend::{Array, Parameters};
 
 /// Writes all arrays into one file.
 pub(super) fn write(folder: &mut NewFolder, name: &str, parameters: &Parameters) -> Result<()> {
-    let fail = |reason: &dyn ToString| Error::io(name, std::io::Error::other(reason.to_string()));
     let tensors = parameters.0.iter().map(|(name, array)| (name, Tensor::of(array)));
-    let bytes = serialize(tensors, None).map_err(|error| fail(&error))?;
-    folder.write(name, |file| file.write_all(&bytes).map_err(|error| fail(&error)))
+    let bytes = serialize(tensors, None).map_err(io::Error::other);
+    folder.write(name, |file| file.write_all(&bytes?))
 }
 
 /// Reads all arrays of a file.

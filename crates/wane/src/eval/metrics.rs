@@ -8,6 +8,7 @@
 //! - `mrr@k`: 1 / rank of the first target, 0 if beyond k
 //! - `map@k`: mean over min(k, T) of the precision at each target's rank within the first k
 //! - `auc`: share of (target, other candidate) pairs in the right order; a tie counts as wrong
+//! - `gauc`: the same, a case weighing as much as it has targets (Zhou et al. 2018); only a mean over cases has it
 
 use super::rank::Ranks;
 
@@ -24,6 +25,11 @@ const AT_CUT: [&str; 6] = ["hr", "recall", "precision", "ndcg", "mrr", "map"];
 pub(crate) fn metric_names() -> Vec<String> {
     let at_cuts = CUTS.iter().flat_map(|cut| AT_CUT.iter().map(move |metric| format!("{metric}@{cut}")));
     at_cuts.chain(["auc".to_owned()]).collect()
+}
+
+/// Names of the figures of a model, in order: means of [`metrics`], then `gauc`.
+pub(crate) fn figure_names() -> Vec<String> {
+    metric_names().into_iter().chain(["gauc".to_owned()]).collect()
 }
 
 /// All metrics of one case, in the order of [`metric_names`].
@@ -63,6 +69,12 @@ fn discount(rank: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::Case;
+    use crate::eval::rank::ranks;
+    use crate::events::{ItemId, Timestamp, UserId};
+    use crate::recommend::Scores;
+    use proptest::prelude::*;
+    use serde_json::Value;
 
     #[test]
     fn values_worked_by_hand() {
@@ -81,6 +93,63 @@ mod tests {
     fn nothing_to_find_is_worth_nothing() {
         assert_eq!(at_cut(&[], 0, 5), [0.0; 6]);
         assert_eq!(at_cut(&[], 2, 5), [0.0; 6]);
+    }
+
+    #[test]
+    fn agrees_with_scikit_learn() {
+        let cases: Value = serde_json::from_str(include_str!("../../tests/fixtures/metrics.json")).unwrap();
+        for fixture in cases.as_array().unwrap() {
+            let numbers =
+                |key: &str| fixture[key].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32);
+            let mut scores = Scores::new(numbers("scores").len());
+            scores
+                .dense_mut()
+                .iter_mut()
+                .zip(numbers("scores"))
+                .for_each(|(score, value)| *score = value as f32);
+            let case = Case {
+                user: UserId(0),
+                known_events: 0,
+                as_of: Timestamp::from_millis(0),
+                targets: numbers("targets").map(ItemId).collect(),
+                negatives: None,
+            };
+            let got = metrics(&ranks(&case, &scores, |_| true));
+            for (name, expected) in fixture["expected"].as_object().unwrap() {
+                let place = metric_names().iter().position(|known| known == name).unwrap();
+                let expected = expected.as_f64().unwrap();
+                assert!((f64::from(got[place]) - expected).abs() < 1e-6, "{name}: {} {expected}", got[place]);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_walk_down_the_list(hit in proptest::collection::vec(any::<bool>(), 1..40), missing in 0usize..3) {
+            let places: Vec<u32> = (1..).zip(&hit).filter(|(_, hit)| **hit).map(|(rank, _)| rank).collect();
+            let targets = places.len() + missing;
+            prop_assume!(targets > 0);
+            for cut in CUTS {
+                let list = &hit[..hit.len().min(cut as usize)];
+                let (mut hits, mut gain, mut precisions, mut first) = (0.0, 0.0, 0.0, 0.0);
+                for (place, _) in list.iter().enumerate().filter(|(_, hit)| **hit) {
+                    let rank = (place + 1) as f64;
+                    hits += 1.0;
+                    gain += 2f64.ln() / (rank + 1.0).ln();
+                    precisions += hits / rank;
+                    first = if hits == 1.0 { 1.0 / rank } else { first };
+                }
+                let ideal = targets.min(cut as usize);
+                let best: f64 = (0..ideal).map(|place| 2f64.ln() / (place as f64 + 2.0).ln()).sum();
+                let expected = [
+                    f64::from(u8::from(list.contains(&true))), hits / targets as f64, hits / f64::from(cut),
+                    gain / best, first, precisions / ideal as f64,
+                ];
+                for (got, expected) in at_cut(&places, targets, cut).into_iter().zip(expected) {
+                    prop_assert!((got - expected).abs() < 1e-12);
+                }
+            }
+        }
     }
 
     #[test]

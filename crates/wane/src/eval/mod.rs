@@ -13,6 +13,7 @@ mod protocol;
 mod rank;
 pub mod report;
 mod run;
+mod tune;
 
 pub use estimate::Estimate;
 pub use evaluation::{Evaluation, Lists, ModelResult, PartResult, ProtocolSummary};
@@ -21,3 +22,4 @@ pub use monitor::{Monitor, Unmonitored};
 pub use negatives::give_negatives;
 pub use protocol::{Case, Part, Protocol, Span, Split, Targets};
 pub use run::{JudgeSettings, Judged, judge};
+pub use tune::{Search, Trial, tune};

@@ -5,6 +5,7 @@
 //! - 21 bytes per event at most: item 4, time 8, type 1, value 4, session 4; the user costs nothing.
 //! - Vocabularies are shared between a log and the parts that it is split into, so an item has one number in all.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -179,6 +180,18 @@ impl EventLog {
         self.filter(|_, _, event| event.time < as_of)
     }
 
+    /// The same events over a vocabulary that also holds `names`: items that nobody has touched yet.
+    #[must_use]
+    pub fn with_items<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let items = Arc::clone(&self.items);
+        let all = names.into_iter().map(str::to_owned).chain(items.iter().map(str::to_owned));
+        let wider = Vocab::from_names(all);
+        let places: Vec<u32> = items.iter().map(|name| wider.position(name).unwrap_or_default()).collect();
+        self.item.iter_mut().for_each(|item| item.0 = places[item.index()]);
+        self.items = wider.shared();
+        self
+    }
+
     /// Bytes held by the events (without the vocabularies).
     pub fn event_bytes(&self) -> usize {
         let per_event = size_of::<ItemId>()
@@ -298,6 +311,27 @@ impl<'a> History<'a> {
         self.range(self.len() - n.min(self.len()), self.len())
     }
 
+    /// Baskets, oldest first, as runs of places: successive events of one session, or of one moment where the log has
+    /// no sessions.
+    pub fn baskets(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let history = *self;
+        let together = move |a: usize, b: usize| match history.sessions {
+            Some(sessions) => sessions[a] == sessions[b],
+            None => history.times[a] == history.times[b],
+        };
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            let first = start;
+            (first < history.len()).then(|| {
+                start += 1;
+                while start < history.len() && together(start - 1, start) {
+                    start += 1;
+                }
+                first..start
+            })
+        })
+    }
+
     /// The events strictly before a moment.
     pub fn before(&self, as_of: Timestamp) -> Self {
         self.first(self.times.partition_point(|&time| time < as_of))
@@ -356,6 +390,16 @@ mod tests {
         let part = log.before(Timestamp::from_millis(5));
         assert_eq!((part.len(), part.n_users(), part.n_items()), (1, 2, 3));
         assert_eq!(part.history(UserId(1)).times(), [Timestamp::from_millis(1)]);
+    }
+
+    #[test]
+    fn a_wider_vocabulary_leaves_the_events_alone() {
+        let log = EventLog::from_columns(columns(&[(0, 0, 5), (1, 2, 9)])).unwrap();
+        let names = |log: &EventLog| -> Vec<String> {
+            log.events().items().iter().map(|item| log.items().name(item.index()).to_owned()).collect()
+        };
+        let wider = log.clone().with_items(["aa", "b", "z"]);
+        assert_eq!((wider.n_items(), names(&wider)), (5, names(&log)));
     }
 
     #[test]

@@ -4,8 +4,12 @@
 //! decay.
 
 mod catalogue;
+mod read;
 mod relations;
 mod similarity;
+mod write;
 
 pub use catalogue::{Catalogue, Vectors};
+pub use read::{CatalogueFile, CatalogueInspection, CatalogueMap, read_catalogue};
 pub use relations::Relation;
+pub use write::write_catalogue;

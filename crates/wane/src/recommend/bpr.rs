@@ -17,7 +17,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::{Array, Explanation, Parameters, Query, Reason, Recommender, Scores, Training};
+use super::{Array, Explanation, Parameters, Query, Range, Reason, Recommender, Scores, Training, Values};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventLog, ItemId, UserId};
 
@@ -42,6 +42,14 @@ impl Default for BprSettings {
 }
 
 impl BprSettings {
+    /// What may be tuned.
+    pub const RANGES: &[Range] = &[
+        Range { name: "factors", values: Values::Count(16, 256) },
+        Range { name: "epochs", values: Values::Count(20, 300) },
+        Range { name: "learning_rate", values: Values::Log(0.01, 0.3) },
+        Range { name: "regularisation", values: Values::Log(0.001, 0.1) },
+    ];
+
     fn check(&self) -> Result<()> {
         let within = |name: &str, is_within: bool, expected: &str, got: &dyn std::fmt::Display| {
             if is_within { Ok(()) } else { Err(Error::setting(name, expected, got)) }
@@ -137,15 +145,16 @@ impl Factors {
     fn step(&mut self, user: UserId, wanted: ItemId, other: ItemId, settings: &BprSettings) {
         let (rate, penalty) = (settings.learning_rate, settings.regularisation);
         let dim = self.dim;
+        let place = |item: ItemId| item.index() * dim..(item.index() + 1) * dim;
         let user = &mut self.users[user.index() * dim..][..dim];
-        let (i, j) = (wanted.index() * dim, other.index() * dim);
-        let margin: f32 = (0..dim).map(|f| user[f] * (self.items[i + f] - self.items[j + f])).sum();
+        let Ok([wanted, other]) = self.items.get_disjoint_mut([place(wanted), place(other)]) else { return };
+        let margin: f32 = user.iter().zip(&*wanted).zip(&*other).map(|((p, q), r)| p * (q - r)).sum();
         let pull = 1.0 / (1.0 + margin.exp());
-        for (f, p) in user.iter_mut().enumerate() {
-            let (q, r) = (self.items[i + f], self.items[j + f]);
-            self.items[i + f] += rate * (pull * *p - penalty * q);
-            self.items[j + f] += rate * (-pull * *p - penalty * r);
-            *p += rate * (pull * (q - r) - penalty * *p);
+        for ((p, q), r) in user.iter_mut().zip(wanted).zip(other) {
+            let (old_p, old_q, old_r) = (*p, *q, *r);
+            *p += rate * (pull * (old_q - old_r) - penalty * old_p);
+            *q += rate * (pull * old_p - penalty * old_q);
+            *r += rate * (-pull * old_p - penalty * old_r);
         }
     }
 }

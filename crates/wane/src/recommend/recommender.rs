@@ -63,6 +63,16 @@ pub struct Explanation {
     pub remainders: Vec<Remainder>,
 }
 
+impl Explanation {
+    /// An explanation whose score is the sum of its shares; reasons without a share are left out.
+    pub fn sum_of(reasons: impl IntoIterator<Item = Reason>, remainders: Vec<Remainder>) -> Self {
+        let reasons: Vec<_> = reasons.into_iter().filter(|reason| reason.share != 0.0).collect();
+        let of_events: f64 = reasons.iter().map(|reason| reason.share).sum();
+        let of_others: f64 = remainders.iter().map(|remainder| remainder.share).sum();
+        Self { score: (of_events + of_others) as f32, reasons, remainders }
+    }
+}
+
 /// A fitted model: ranks items for a history at a moment, and says why.
 pub trait Recommender: Send + Sync {
     /// Number of items it knows: the length of the score table.

@@ -1,7 +1,13 @@
 //! Integration tests of the library, in one binary: each binary links everything again.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may fail by panicking
+// A test may fail by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
+mod dialects;
+mod evaluation;
 mod layers;
+mod models;
+mod readers;
 mod report;
 mod simulator;

@@ -13,12 +13,13 @@ use parquet::arrow::arrow_reader::{
 };
 
 use super::arrow_text::{cell_text, integer, is_plain, time_millis};
-use super::chunk::{Cells, Chunk, Judge, RawChunk};
+use super::chunk::{Cells, Chunk, RawChunk};
 use super::columns::Layout;
 use super::csv::Span;
 use super::delimited::SAMPLED_ROWS;
-use super::source::{Source, malformed};
-use crate::error::{Error, Result};
+use super::judge::Judge;
+use super::source::{Source, damaged_parquet, decode_parquet, malformed};
+use crate::error::Result;
 
 /// Rows decoded at once.
 const BATCH: usize = 1 << 16;
@@ -32,8 +33,10 @@ pub(super) struct Columnar<'a> {
 impl<'a> Columnar<'a> {
     pub(super) fn open(source: &'a Source) -> Result<Self> {
         let file = source.file()?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new());
-        let metadata = metadata.map_err(|e| damaged(source, &e))?;
+        let metadata = decode_parquet(source, || {
+            let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new());
+            metadata.map_err(|e| damaged_parquet(source, &e))
+        })?;
         Ok(Self { source, metadata })
     }
 
@@ -73,8 +76,10 @@ impl<'a> Columnar<'a> {
 
     /// The cells of one column in the first rows.
     pub(super) fn sample(&self, column: usize) -> Result<Vec<Vec<u8>>> {
-        let reader = self.reader(&[column], None, SAMPLED_ROWS)?;
-        let batch = reader.into_iter().next().transpose().map_err(|e| damaged(self.source, &e))?;
+        let batch = decode_parquet(self.source, || {
+            let batch = self.reader(&[column], None, SAMPLED_ROWS)?.next();
+            batch.transpose().map_err(|e| damaged_parquet(self.source, &e))
+        })?;
         let text = |array: &dyn Array, row| cell_text(array, row).map(|text| text.as_bytes().to_vec());
         let cells = |batch: RecordBatch| {
             (0..batch.num_rows()).filter_map(|row| text(batch.column(0).as_ref(), row)).collect()
@@ -89,9 +94,10 @@ impl<'a> Columnar<'a> {
         in_file.sort_unstable();
         let place = |column: &usize| in_file.partition_point(|other| other < column);
         let places: Vec<usize> = judge.layout.columns.iter().map(place).collect();
-        let batches = self.reader(&in_file, Some(group), BATCH)?;
-        let chunks = batches.map(|batch| {
-            let batch = batch.map_err(|e| damaged(self.source, &e))?;
+        let mut batches = decode_parquet(self.source, || self.reader(&in_file, Some(group), BATCH))?;
+        let next_batch = || decode_parquet(self.source, || Ok(batches.next())).transpose();
+        let chunks = std::iter::from_fn(next_batch).map(|batch| {
+            let batch = batch?.map_err(|e| damaged_parquet(self.source, &e))?;
             let slots = places.iter().map(|&place| cells(batch.column(place).as_ref())).collect();
             let chunk = RawChunk { rows: batch.num_rows(), slots, faults: Vec::new() };
             judge.chunk(chunk, &|row| raw_row(&batch, row))
@@ -113,16 +119,12 @@ impl<'a> Columnar<'a> {
             Some(group) => builder.with_row_groups(vec![group]),
             None => builder.with_limit(rows),
         };
-        builder.build().map_err(|e| damaged(self.source, &e))
+        builder.build().map_err(|e| damaged_parquet(self.source, &e))
     }
 
     fn schema(&self) -> &SchemaRef {
         self.metadata.schema()
     }
-}
-
-fn damaged(source: &Source, error: &dyn std::fmt::Display) -> Error {
-    malformed(&source.path, format!("the Parquet file is damaged ({error})"), "Write or fetch it again")
 }
 
 fn raw_row(batch: &RecordBatch, row: usize) -> String {

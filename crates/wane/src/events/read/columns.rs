@@ -80,6 +80,8 @@ pub(super) struct Layout {
 pub(super) struct Columns<'a> {
     pub(super) path: &'a Path,
     pub(super) names: &'a [String],
+    /// Without a header, names are places.
+    pub(super) has_header: bool,
 }
 
 impl Columns<'_> {
@@ -106,8 +108,12 @@ impl Columns<'_> {
 
     fn needed(&self, role: &str, given: &Option<String>, aliases: &[&str]) -> Result<usize> {
         self.wanted(role, given, aliases)?.ok_or_else(|| {
-            let remedy = format!("Name it: --map {role}=COLUMN (or its place, --map {role}=1)");
-            self.error(format!("no {role} column"), remedy)
+            if self.has_header {
+                let remedy = format!("Name it: --map {role}=COLUMN (or its place, --map {role}=1)");
+                return self.error(format!("no {role} column"), remedy);
+            }
+            let reason = format!("no {role} column: the first row is data, not a header");
+            self.error(reason, "Give places: --map user=1,item=2,time=3".to_owned())
         })
     }
 
@@ -174,7 +180,7 @@ mod tests {
 
     fn layout(names: &str, options: &ReadOptions) -> Result<Layout> {
         let names: Vec<String> = names.split(',').map(str::to_owned).collect();
-        Columns { path: Path::new("log.csv"), names: &names }.layout(options)
+        Columns { path: Path::new("log.csv"), names: &names, has_header: true }.layout(options)
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::blocks::Blocks;
-use super::chunk::{Cells, Chunk, Judge, RawChunk};
+use super::chunk::{Cells, Chunk, RawChunk};
 use super::columns::Layout;
 use super::csv::{Span, Tokenizer, header_name};
+use super::judge::Judge;
 use super::options::{Header, ReadOptions};
 use super::reason::Reason;
 use super::time::{date_time, epoch_number};

@@ -9,9 +9,10 @@ use std::fmt::{self, Write};
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::chunk::{Cells, Chunk, Judge, RawChunk};
+use super::chunk::{Cells, Chunk, RawChunk};
 use super::csv::Span;
 use super::delimited::SAMPLED_ROWS;
+use super::judge::Judge;
 use super::reason::Reason;
 use super::source::{Source, malformed};
 use crate::error::Result;

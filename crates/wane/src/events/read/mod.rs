@@ -4,7 +4,7 @@
 //! was read (see [`super::bot_like_users`] and its neighbours).
 //!
 //! The way of a log: `source` (what is this file) -> `blocks` (pieces that end at records) -> `delimited`, `jsonl`
-//! or `columnar` (cells of one format, on all threads by `workers`) -> `chunk` (which row is an event, and why not)
+//! or `columnar` (cells of one format, on all threads by `workers`) -> `judge` (which row is an event, and why not)
 //! -> `reader` (in order into columns, then sorted), with the accounts in `ledger`.
 
 mod arrow_text;
@@ -14,9 +14,11 @@ mod columnar;
 mod columns;
 mod csv;
 mod delimited;
+mod ids;
 mod inspection;
 mod intern;
 mod jsonl;
+mod judge;
 mod ledger;
 mod options;
 mod reader;
@@ -25,12 +27,14 @@ mod rules;
 mod source;
 mod table;
 mod time;
+mod types;
 mod workers;
 
+pub use ids::id_of;
 pub use inspection::{FileInspection, Inspection, RejectedReason};
 pub use options::{ColumnMap, Guests, Header, ReadOptions};
 pub use reader::read_events;
 pub use rules::{RuleResult, TypeRule};
 pub use source::Format;
 pub use table::{Column, Table, parse_list};
-pub use time::TimeUnit;
+pub use time::{TimeUnit, parse_time};

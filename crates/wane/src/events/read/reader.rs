@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::blocks::Blocks;
-use super::chunk::{Chunk, Judge, number_type};
+use super::chunk::Chunk;
 use super::columnar::Columnar;
 use super::columns::{Columns, Layout};
 use super::delimited::{self, Delimited};
 use super::inspection::{FileInspection, Inspection};
 use super::intern::Interner;
 use super::jsonl;
+use super::judge::Judge;
 use super::ledger::Ledger;
 use super::options::{CheckedOptions, Guests, ReadOptions};
 use super::source::{Format, Source, is_known_name};
 use super::table::refuse_duplicates;
 use super::time::{TimeForm, TimeReader};
+use super::types::number_type;
 use super::workers::in_order;
 use crate::error::{Error, Result};
 use crate::events::clean::{bot_like_users, count_duplicates, dedupe};
@@ -76,8 +78,9 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn matches_of(path: &Path) -> Result<Vec<PathBuf>> {
-    let missing = || Error::io(path, std::io::Error::from(std::io::ErrorKind::NotFound));
-    let text = path.to_str().filter(|text| text.contains(['*', '?', '['])).ok_or_else(missing)?;
+    let Some(text) = path.to_str().filter(|text| text.contains(['*', '?', '['])) else {
+        return path.metadata().map(|_| Vec::new()).map_err(|e| Error::io(path, e));
+    };
     let matches =
         glob::glob(text).map_err(|e| Error::setting("path", format!("a glob pattern ({e})"), text))?;
     let files: Vec<PathBuf> = matches.flatten().filter(|path| path.is_file()).collect();
@@ -130,7 +133,7 @@ impl<'a> Reading<'a> {
     fn delimited(&mut self, source: &Source) -> Result<()> {
         let mut blocks = Blocks::open(source)?;
         let Some(file) = Delimited::open(&mut blocks, &self.options.given)? else { return no_rows(source) };
-        let layout = self.layout(source, &file.names)?;
+        let layout = self.layout(source, &file.names, file.has_header)?;
         let time = TimeForm::detect(file.sample(layout.columns[layout.time]).iter().map(Vec::as_slice));
         let plan = self.plan(source, &file.names, layout, time, None, file.has_header);
         let Delimited { names, delimiter, first, has_header } = file;
@@ -144,7 +147,7 @@ impl<'a> Reading<'a> {
         let mut blocks = Blocks::open(source)?;
         let Some(first) = blocks.next()? else { return no_rows(source) };
         let names = jsonl::keys(&first, source)?;
-        let layout = self.layout(source, &names)?;
+        let layout = self.layout(source, &names, true)?;
         let sample = jsonl::sample(&first, &names[layout.columns[layout.time]]);
         let time = TimeForm::detect(sample.iter().map(Vec::as_slice));
         let plan = self.plan(source, &names, layout, time, None, true);
@@ -156,7 +159,7 @@ impl<'a> Reading<'a> {
     fn parquet(&mut self, source: &Source) -> Result<()> {
         let file = Columnar::open(source)?;
         let names = file.names();
-        let layout = self.layout(source, &names)?;
+        let layout = self.layout(source, &names, true)?;
         file.check_types(&layout)?;
         let column = layout.columns[layout.time];
         let by_type = file.time_type(column);
@@ -171,9 +174,9 @@ impl<'a> Reading<'a> {
         self.run(plan, 1, produce, |group, judge| file.row_group(group, judge))
     }
 
-    fn layout(&self, source: &Source, names: &[String]) -> Result<Layout> {
+    fn layout(&self, source: &Source, names: &[String], has_header: bool) -> Result<Layout> {
         refuse_duplicates(&source.path, names)?;
-        let layout = Columns { path: &source.path, names }.layout(&self.options.given)?;
+        let layout = Columns { path: &source.path, names, has_header }.layout(&self.options.given)?;
         if self.options.given.guests == Guests::Session && layout.session.is_none() {
             return Err(Error::Column {
                 path: source.path.clone(),

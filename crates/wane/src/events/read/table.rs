@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::arrow_text::{cell_text, is_plain, list_elements};
 use super::csv::{BOM, Tokenizer, header_name, sniff_delimiter};
-use super::source::{Format, Source, malformed};
+use super::source::{Format, Source, damaged_parquet, decode_parquet, malformed};
 use crate::error::{Error, Result};
 
 /// One column of a table; every form has one entry per row.
@@ -293,13 +293,16 @@ fn json_text(value: Value) -> Option<String> {
 }
 
 fn read_parquet(source: &Source) -> Result<Table> {
-    let damaged = |e: &dyn std::fmt::Display| {
-        malformed(&source.path, format!("the Parquet file is damaged ({e})"), "Write or fetch it again")
-    };
-    let builder = ParquetRecordBatchReaderBuilder::try_new(source.file()?).map_err(|e| damaged(&e))?;
-    let schema = builder.schema().clone();
-    let reader = builder.build().map_err(|e| damaged(&e))?;
-    let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().map_err(|e| damaged(&e))?;
+    let file = source.file()?;
+    let (schema, batches) = decode_parquet(source, || {
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged_parquet(source, &e))?;
+        let schema = builder.schema().clone();
+        let reader = builder.build().map_err(|e| damaged_parquet(source, &e))?;
+        let batches =
+            reader.collect::<Result<Vec<RecordBatch>, _>>().map_err(|e| damaged_parquet(source, &e))?;
+        Ok((schema, batches))
+    })?;
     let names: Vec<String> = schema.fields().iter().map(|field| header_name(field.name())).collect();
     refuse_duplicates(&source.path, &names)?;
     let columns = (0..names.len()).map(|place| arrow_column(&schema, &batches, place, &source.path));

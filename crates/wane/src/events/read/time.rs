@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
-use crate::events::MILLIS_PER_DAY;
+use crate::events::{MILLIS_PER_DAY, Timestamp};
 
 /// 9999-12-31T23:59:59.999Z: the last moment that RFC 3339 can write.
 const LAST_MILLIS: i64 = 253_402_300_799_999;
@@ -196,6 +196,21 @@ pub(super) fn epoch_float(value: f64) -> Result<EpochNumber, Reason> {
         whole: value.floor() as i64,
         thousandths: ((value - value.floor()) * 1000.0).round() as i64,
     })
+}
+
+/// The moment that a text names: a date, a date-time or an epoch number, whose unit its magnitude tells.
+///
+/// ```
+/// use wane::events::read::parse_time;
+/// let time = parse_time("2020-06-30T17:04:47Z").unwrap();
+/// assert_eq!((time.millis(), parse_time("1593536687")), (1_593_536_687_000, Some(time)));
+/// assert_eq!(parse_time("yesterday"), None);
+/// ```
+pub fn parse_time(text: &str) -> Option<Timestamp> {
+    let cell = text.trim().as_bytes();
+    let form = TimeForm::detect(std::iter::once(cell));
+    let reader = TimeReader { form, unit_is_given: false, not_after: i64::MAX };
+    reader.text(cell).ok().map(Timestamp::from_millis)
 }
 
 /// Milliseconds of a date or date-time; see the module's documentation for its forms.

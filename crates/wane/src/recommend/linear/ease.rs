@@ -14,8 +14,8 @@
 use rayon::prelude::*;
 
 use super::inverse::invert;
-use super::sparse::SparseRows;
 use crate::error::Result;
+use crate::recommend::sparse_rows::SparseRows;
 
 /// The regression's weights among the items of a Gram matrix, which is used up.
 pub(super) fn ease(mut gram: Vec<f32>, n: usize, ridge: f64, neighbours: usize) -> Result<SparseRows> {

@@ -7,8 +7,8 @@
 
 use rayon::prelude::*;
 
-use super::sparse::SparseRows;
 use crate::events::{Event, EventLog, History, ItemId};
+use crate::recommend::sparse_rows::SparseRows;
 
 /// Weights of users for the items that take part.
 #[derive(Debug, Clone)]

@@ -6,15 +6,11 @@
 mod ease;
 mod interactions;
 mod inverse;
-mod model;
 mod settings;
 mod slim;
-mod sparse;
 #[cfg(test)]
 mod tests;
-mod weights;
 
-pub use model::Linear;
 pub use settings::{EaseSettings, SlimSettings};
 #[cfg(test)]
-pub(crate) use tests::two_tastes;
+pub(crate) use tests::{log, two_tastes};

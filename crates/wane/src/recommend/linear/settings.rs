@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::ease::ease;
 use super::interactions::Interactions;
-use super::model::Linear;
 use super::slim::{Admm, slim};
-use super::weights::Weights;
-use crate::decay::HalfLife;
+use crate::decay::DecaySettings;
 use crate::error::{Error, Result};
-use crate::events::{Event, Timestamp};
-use crate::recommend::{Parameters, Training};
+use crate::events::ItemId;
+use crate::recommend::item_knn::{training_kernel, training_weight};
+use crate::recommend::item_to_item::Asking;
+use crate::recommend::sparse_rows::SparseRows;
+use crate::recommend::{ItemToItem, Parameters, Range, Training, Values};
 
 /// Settings of EASE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,12 +23,12 @@ pub struct EaseSettings {
     pub neighbours: usize,
     /// Items that take part, those with the most users, 1 to 30,000; memory grows by the square, time by the cube.
     pub max_items: usize,
-    /// Half-life, in days, of the events of a history when the model is asked; none: no decay.
-    pub half_life: Option<HalfLife>,
-    /// Half-life, in days before the end of the log, of the events that are counted in training; none: no decay.
-    pub training_half_life: Option<HalfLife>,
-    /// What an event says for its own item, 0 and up.
-    pub repeat: f32,
+    /// How the events of a history lose weight when the model is asked.
+    pub decay: DecaySettings,
+    /// How events lose weight with age before the end of the log when users are counted; `auto`: half the span.
+    pub training_decay: DecaySettings,
+    /// What an event says for its own item, 0 and up; unset: found from the training log.
+    pub repeat: Option<f32>,
 }
 
 impl Default for EaseSettings {
@@ -36,41 +37,48 @@ impl Default for EaseSettings {
             ridge: 3.0,
             neighbours: 500,
             max_items: 12_000,
-            half_life: None,
-            training_half_life: None,
-            repeat: 0.0,
+            decay: DecaySettings::default(),
+            training_decay: DecaySettings::without_decay(),
+            repeat: None,
         }
     }
 }
 
 impl EaseSettings {
+    /// What may be tuned.
+    pub const RANGES: &[Range] = &[
+        Range { name: "ridge", values: Values::Log(0.1, 100.0) },
+        Range { name: "decay.half_life", values: Values::Log(0.05, 1_000.0) },
+        Range { name: "repeat", values: Values::Linear(0.0, 2.0) },
+    ];
+
+    fn asking(&self) -> Asking<'_> {
+        Asking { decay: &self.decay, repeat: self.repeat, relation: "covisit" }
+    }
+
     fn check(&self) -> Result<()> {
         positive("ridge", self.ridge)?;
-        sizes(self.neighbours, self.max_items)?;
-        not_negative("repeat", f64::from(self.repeat))
+        sizes(self.neighbours, self.max_items)
     }
 
     /// Solves the regression.
     ///
     /// # Errors
     /// [`Error::Setting`] for a setting out of its range.
-    pub fn fit(&self, training: &Training<'_>) -> Result<Linear> {
+    pub fn fit(&self, training: &Training<'_>) -> Result<ItemToItem> {
         self.check()?;
-        let counts = count(training, self.max_items, self.training_half_life);
-        let items = counts.items().to_vec();
-        let gram = counts.gram();
-        drop(counts);
+        let (items, gram) = gram(training, self.max_items, &self.training_decay)?;
         let among = ease(gram, items.len(), self.ridge, self.neighbours)?;
-        Ok(Linear::new(&among, &items, training.log.n_items(), Weights::new(self.half_life), self.repeat))
+        ItemToItem::fit(spread(&among, &items, training.log.n_items()), self.asking(), training)
     }
 
     /// The fitted model from its saved parameters.
     ///
     /// # Errors
     /// When the parameters are not those of this model with so many items.
-    pub fn load(&self, parameters: Parameters, n_items: usize) -> Result<Linear> {
+    pub fn load(&self, parameters: Parameters, n_items: usize, event_types: &[String]) -> Result<ItemToItem> {
         self.check()?;
-        Linear::from_parameters(parameters, n_items, Weights::new(self.half_life), self.repeat)
+        ItemToItem::load(parameters, self.asking(), n_items, event_types)
     }
 }
 
@@ -94,12 +102,12 @@ pub struct SlimSettings {
     pub neighbours: usize,
     /// Items that take part, those with the most users, 1 to 30,000; memory grows by the square, time by the cube.
     pub max_items: usize,
-    /// Half-life, in days, of the events of a history when the model is asked; none: no decay.
-    pub half_life: Option<HalfLife>,
-    /// Half-life, in days before the end of the log, of the events that are counted in training; none: no decay.
-    pub training_half_life: Option<HalfLife>,
-    /// What an event says for its own item, 0 and up.
-    pub repeat: f32,
+    /// How the events of a history lose weight when the model is asked.
+    pub decay: DecaySettings,
+    /// How events lose weight with age before the end of the log when users are counted; `auto`: half the span.
+    pub training_decay: DecaySettings,
+    /// What an event says for its own item, 0 and up; unset: found from the training log.
+    pub repeat: Option<f32>,
 }
 
 impl Default for SlimSettings {
@@ -113,20 +121,31 @@ impl Default for SlimSettings {
             tolerance: 0.02,
             neighbours: 500,
             max_items: 5_000,
-            half_life: None,
-            training_half_life: None,
-            repeat: 0.0,
+            decay: DecaySettings::default(),
+            training_decay: DecaySettings::without_decay(),
+            repeat: None,
         }
     }
 }
 
 impl SlimSettings {
+    /// What may be tuned.
+    pub const RANGES: &[Range] = &[
+        Range { name: "l1", values: Values::Log(0.001, 0.3) },
+        Range { name: "l2", values: Values::Log(0.05, 20.0) },
+        Range { name: "decay.half_life", values: Values::Log(0.05, 1_000.0) },
+        Range { name: "repeat", values: Values::Linear(0.0, 2.0) },
+    ];
+
+    fn asking(&self) -> Asking<'_> {
+        Asking { decay: &self.decay, repeat: self.repeat, relation: "covisit" }
+    }
+
     fn check(&self) -> Result<()> {
         not_negative("l1", self.l1)?;
         not_negative("l2", self.l2)?;
         positive("rho", self.rho)?;
         not_negative("tolerance", f64::from(self.tolerance))?;
-        not_negative("repeat", f64::from(self.repeat))?;
         if !(1..=1000).contains(&self.iterations) {
             return Err(Error::setting("iterations", "1 to 1000", self.iterations));
         }
@@ -137,12 +156,9 @@ impl SlimSettings {
     ///
     /// # Errors
     /// [`Error::Setting`] for a setting out of its range.
-    pub fn fit(&self, training: &Training<'_>) -> Result<Linear> {
+    pub fn fit(&self, training: &Training<'_>) -> Result<ItemToItem> {
         self.check()?;
-        let counts = count(training, self.max_items, self.training_half_life);
-        let items = counts.items().to_vec();
-        let gram = counts.gram();
-        drop(counts);
+        let (items, gram) = gram(training, self.max_items, &self.training_decay)?;
         let admm = Admm {
             l1: self.l1,
             l2: self.l2,
@@ -153,25 +169,35 @@ impl SlimSettings {
             neighbours: self.neighbours,
         };
         let (among, residuals) = slim(gram, items.len(), &admm)?;
-        let events = Weights::new(self.half_life);
-        Ok(Linear::new(&among, &items, training.log.n_items(), events, self.repeat).with_residuals(residuals))
+        let weights = spread(&among, &items, training.log.n_items());
+        Ok(ItemToItem::fit(weights, self.asking(), training)?.with_residuals(residuals))
     }
 
     /// The fitted model from its saved parameters.
     ///
     /// # Errors
     /// When the parameters are not those of this model with so many items.
-    pub fn load(&self, parameters: Parameters, n_items: usize) -> Result<Linear> {
+    pub fn load(&self, parameters: Parameters, n_items: usize, event_types: &[String]) -> Result<ItemToItem> {
         self.check()?;
-        Linear::from_parameters(parameters, n_items, Weights::new(self.half_life), self.repeat)
+        ItemToItem::load(parameters, self.asking(), n_items, event_types)
     }
 }
 
-/// Counts the log with events weighed by their age at its end.
-fn count(training: &Training<'_>, max_items: usize, half_life: Option<HalfLife>) -> Interactions {
-    let end = training.log.span().map_or(Timestamp::from_millis(0), |(_, last)| last);
-    let weights = Weights::new(half_life);
-    Interactions::count(training.log, max_items, |event: &Event| weights.weight(event, end))
+/// The items that take part, and their Gram matrix.
+fn gram(training: &Training<'_>, max_items: usize, decay: &DecaySettings) -> Result<(Vec<ItemId>, Vec<f32>)> {
+    let kernel = training_kernel(decay, training.log)?;
+    let counts = Interactions::count(training.log, max_items, training_weight(&kernel, training.log));
+    Ok((counts.items().to_vec(), counts.gram()))
+}
+
+/// Weights among the items that took part, in rows and columns of all items.
+fn spread(among: &SparseRows, items: &[ItemId], n_items: usize) -> SparseRows {
+    let mut rows = vec![Vec::new(); n_items];
+    for (place, item) in items.iter().enumerate() {
+        rows[item.index()] =
+            among.cells(place).map(|(column, weight)| (items[column as usize].0, weight)).collect();
+    }
+    SparseRows::from_rows(rows)
 }
 
 fn positive(name: &str, value: f64) -> Result<()> {

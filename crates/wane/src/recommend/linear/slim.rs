@@ -19,8 +19,8 @@ use rayon::prelude::*;
 
 use super::ease::{greatest, mean_diagonal};
 use super::inverse::{TASKS, invert};
-use super::sparse::SparseRows;
 use crate::error::Result;
+use crate::recommend::sparse_rows::SparseRows;
 
 /// Strengths in units of the mean diagonal of the Gram matrix, and when to stop.
 #[derive(Debug, Clone, Copy)]

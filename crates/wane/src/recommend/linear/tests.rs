@@ -9,7 +9,7 @@ use super::interactions::Interactions;
 use super::inverse::invert;
 use super::slim::{Admm, slim};
 use super::*;
-use crate::decay::HalfLife;
+use crate::decay::{DecaySettings, HalfLife, HalfLifeSetting};
 use crate::events::{EventColumns, EventLog, EventTypeId, ItemId, Timestamp, UserId};
 use crate::recommend::{Query, Recommender, Scores, Training};
 
@@ -121,7 +121,7 @@ fn slim_without_l1_is_ease_and_with_it_the_minimum_of_its_loss() {
     let (plain, residuals) = slim(gram.clone(), n, &admm(0.0)).unwrap();
     let closed = ease(gram.clone(), n, 0.5, n).unwrap();
     assert!(residuals.last().unwrap() < &1e-3, "{residuals:?}");
-    let far = |a: &super::sparse::SparseRows, i, j| (a.get(i, j) - closed.get(i, j)).abs();
+    let far = |a: &crate::recommend::sparse_rows::SparseRows, i, j| (a.get(i, j) - closed.get(i, j)).abs();
     assert!((0..n).all(|i| (0..n as u32).all(|j| far(&plain, i, j) < 2e-3)));
 
     let (sparse, _) = slim(gram.clone(), n, &admm(0.05)).unwrap();
@@ -192,12 +192,19 @@ proptest! {
         repeat in prop_oneof![Just(0.0f32), 0.0f32..2.0],
     ) {
         let log = log(6, 9, &rows);
-        let half_life = half_life.map(|days| HalfLife::from_days(days).unwrap());
-        let settings =
-            EaseSettings { half_life, training_half_life: half_life, repeat, neighbours: 3, ..EaseSettings::default() };
+        let fixed = |days| HalfLifeSetting::Fixed(HalfLife::from_days(days).unwrap());
+        let half_life = half_life.map_or(HalfLifeSetting::Auto, fixed);
+        let decay = DecaySettings { half_life, ..DecaySettings::default() };
+        let settings = EaseSettings {
+            decay: decay.clone(),
+            training_decay: decay,
+            repeat: Some(repeat),
+            neighbours: 3,
+            ..EaseSettings::default()
+        };
         let model = settings.fit(&Training { log: &log, catalogue: None, seed: 1 }).unwrap();
-        let again = settings.load(model.parameters(), 9).unwrap();
-        prop_assert!(settings.load(model.parameters(), 8).is_err());
+        let again = settings.load(model.parameters(), 9, log.event_types()).unwrap();
+        prop_assert!(settings.load(model.parameters(), 8, log.event_types()).is_err());
         for user in 0..6 {
             let as_of = Timestamp::from_millis(60 * crate::events::MILLIS_PER_DAY);
             let query = Query { history: log.history(UserId(user)), as_of, candidates: None };

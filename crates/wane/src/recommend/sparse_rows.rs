@@ -1,10 +1,10 @@
-//! A sparse matrix in compressed rows: what the linear models count from, and what they learn.
+//! A sparse matrix in compressed rows: what item-to-item models count from, and what they learn.
 
 use crate::error::{Error, Result};
 
 /// Rows of `(column, value)`, columns ascending within a row.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct SparseRows {
+pub(crate) struct SparseRows {
     /// Row `r` is `offsets[r]..offsets[r + 1]` of the other two.
     offsets: Vec<usize>,
     columns: Vec<u32>,
@@ -13,7 +13,7 @@ pub(super) struct SparseRows {
 
 impl SparseRows {
     /// A matrix from its rows, each with ascending columns.
-    pub(super) fn from_rows(rows: impl IntoIterator<Item = Vec<(u32, f32)>>) -> Self {
+    pub(crate) fn from_rows(rows: impl IntoIterator<Item = Vec<(u32, f32)>>) -> Self {
         let mut matrix = Self { offsets: vec![0], ..Self::default() };
         for row in rows {
             matrix.columns.extend(row.iter().map(|cell| cell.0));
@@ -27,7 +27,7 @@ impl SparseRows {
     ///
     /// # Errors
     /// [`Error::Setting`] when the arrays are not those of `n_rows` rows with columns below `n_columns`.
-    pub(super) fn from_arrays(
+    pub(crate) fn from_arrays(
         (n_rows, n_columns): (usize, usize),
         offsets: &[u64],
         columns: Vec<u32>,
@@ -49,35 +49,35 @@ impl SparseRows {
     }
 
     /// The arrays to save: offsets, columns, values.
-    pub(super) fn to_arrays(&self) -> (Vec<u64>, Vec<u32>, Vec<f32>) {
+    pub(crate) fn to_arrays(&self) -> (Vec<u64>, Vec<u32>, Vec<f32>) {
         (self.offsets.iter().map(|&o| o as u64).collect(), self.columns.clone(), self.values.clone())
     }
 
-    pub(super) fn n_rows(&self) -> usize {
+    pub(crate) fn n_rows(&self) -> usize {
         self.offsets.len() - 1
     }
 
     /// Columns and values of a row; empty for a row that is not there.
-    pub(super) fn row(&self, row: usize) -> (&[u32], &[f32]) {
+    pub(crate) fn row(&self, row: usize) -> (&[u32], &[f32]) {
         let bound = |place: usize| self.offsets.get(place).copied().unwrap_or(self.columns.len());
         let range = bound(row)..bound(row + 1);
         (&self.columns[range.clone()], &self.values[range])
     }
 
     /// Cells of a row.
-    pub(super) fn cells(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
+    pub(crate) fn cells(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
         let (columns, values) = self.row(row);
         columns.iter().copied().zip(values.iter().copied())
     }
 
     /// One cell; 0 where there is none.
-    pub(super) fn get(&self, row: usize, column: u32) -> f32 {
+    pub(crate) fn get(&self, row: usize, column: u32) -> f32 {
         let (columns, values) = self.row(row);
         columns.binary_search(&column).map_or(0.0, |place| values[place])
     }
 
     /// Rows and columns exchanged; the matrix has `n_columns` columns.
-    pub(super) fn transposed(&self, n_columns: usize) -> Self {
+    pub(crate) fn transposed(&self, n_columns: usize) -> Self {
         let mut offsets = vec![0; n_columns + 1];
         for &column in &self.columns {
             offsets[column as usize + 1] += 1;
