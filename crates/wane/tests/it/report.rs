@@ -141,6 +141,7 @@ fn hostile_names_stay_text() {
     let page = check(&full(HOSTILE, 3, 3));
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert!(!page.contains("onerror=\"") && !page.contains("<img"));
+    assert!(!page.contains(['\u{0}', '\u{202e}']), "a name must not turn the text around it");
 }
 
 #[test]
