@@ -1,3 +1,52 @@
-//! The command line of Wane.
+//! The command line of Wane: parse, run one verb, and end with 0 (done), 1 (failed) or 2 (bad use).
 
-fn main() {}
+mod args;
+mod cmd;
+mod config;
+mod terminal;
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use args::{Cli, Command};
+use clap::Parser;
+use terminal::Terminal;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::new(cli.quiet);
+    match run(cli, terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal.remark(format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, terminal: Terminal) -> Result<()> {
+    if let Some(threads) = cli.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(usize::from(threads))
+            .build_global()
+            .context("could not start the worker threads")?;
+    }
+    match cli.command {
+        Command::Demo(args) => cmd::demo::run(&args, terminal),
+        Command::Simulate(args) => cmd::simulate::run(&args, terminal),
+        Command::Inspect(args) => cmd::inspect::run(&args, terminal),
+        Command::Features(args) => cmd::features::run(&args, terminal),
+        Command::Fit(args) => cmd::fit::run(&args, terminal),
+        Command::Evaluate(args) => cmd::evaluate::run(&args, terminal),
+        Command::Recommend(args) => cmd::recommend::run(&args, terminal),
+    }
+}
+
+/// Whether the reader of our output has gone away (`wane … | head`), which is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    })
+}

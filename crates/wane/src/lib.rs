@@ -7,6 +7,7 @@
 //! 3. [`decay`]: laws that turn the age of an event into a weight, with a half-life people understand.
 //! 4. [`recommend`]: models that rank items for a history at a moment, and say exactly why.
 //! 5. [`eval`]: honest comparison of models, with intervals and a leakage check.
+//! 6. [`pipeline`]: the main path through all of them; read it next.
 //!
 //! Beside the path, [`artifact`] saves and loads fitted models whole, and [`simulate`] makes a shop whose true
 //! half-lives are known.
@@ -19,6 +20,7 @@ pub mod error;
 pub mod eval;
 pub mod events;
 pub mod interest;
+pub mod pipeline;
 pub mod recommend;
 pub mod simulate;
 

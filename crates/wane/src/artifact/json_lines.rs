@@ -26,7 +26,8 @@ impl JsonLines {
     /// [`Error::Io`] when it cannot be read or written; [`Error::Malformed`] for a finished line of another form.
     pub fn open<T: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<T>)> {
         let io = |error| Error::io(path, error);
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
         let finished = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);

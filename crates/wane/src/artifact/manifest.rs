@@ -132,6 +132,9 @@ impl Manifest {
     pub(super) fn check_files(&self, folder: &Path) -> Result<()> {
         self.files.iter().try_for_each(|record| {
             let path = folder.join(&record.name);
+            if Path::new(&record.name).file_name() != Some(record.name.as_ref()) {
+                return Err(damaged(&path, &"the manifest names a file outside the folder"));
+            }
             let (sha256, bytes) =
                 digest_file(&path).map_err(|error| missing(folder, &record.name, &error))?;
             if bytes != record.bytes {

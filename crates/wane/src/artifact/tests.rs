@@ -270,3 +270,15 @@ fn an_interrupted_swap_tells_where_the_former_model_is() {
     artifact.save(&path).unwrap();
     Artifact::load(&path).unwrap();
 }
+
+/// The folder of every former format version must load for ever. This one was saved by version 0.1.0.
+#[test]
+fn a_folder_of_format_version_1_loads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/model-v1");
+    let loaded = Artifact::load(&folder).unwrap();
+    let log = log();
+    assert_eq!((loaded.settings.name(), loaded.seed), ("ease", 9));
+    assert!(loaded.log.events().iter().eq(log.events().iter()));
+    assert_eq!(loaded.catalogue, Some(catalogue(&log)));
+    assert_eq!(loaded.recommender().unwrap().n_items(), 6);
+}

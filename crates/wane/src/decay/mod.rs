@@ -2,6 +2,7 @@
 //!
 //! Useful for: half-lives, kernels, decayed features. Not useful for: ranking (see [`crate::recommend`]).
 
+pub mod features;
 mod half_life;
 mod intensity;
 mod kernel;

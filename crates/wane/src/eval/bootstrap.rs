@@ -16,10 +16,10 @@ const DRAWS: u64 = 1000;
 /// Values by case, with the cases grouped by user.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Sample {
-    /// Sums over each user's cases, one row per user.
-    sums: Vec<Vec<f64>>,
-    /// Cases of each user.
-    cases: Vec<f64>,
+    /// Weighted sums over each user's cases, one row of `width` per user.
+    sums: Vec<f64>,
+    /// Weight of each user's cases together.
+    weights: Vec<f64>,
     width: usize,
 }
 
@@ -39,19 +39,27 @@ impl Sample {
         width: usize,
         rows: impl Iterator<Item = (U, Option<&'a [f32]>)>,
     ) -> Self {
+        Self::weighted(width, rows.map(|(user, row)| (user, row.map(|row| (1.0, row)))))
+    }
+
+    /// The same where rows have weights.
+    pub(crate) fn weighted<'a, U: PartialEq>(
+        width: usize,
+        rows: impl Iterator<Item = (U, Option<(f64, &'a [f32])>)>,
+    ) -> Self {
         let mut sample = Self { width, ..Self::default() };
         let mut last = None;
         for (user, row) in rows {
             if last.as_ref() != Some(&user) {
-                sample.sums.push(vec![0.0; width]);
-                sample.cases.push(0.0);
+                sample.weights.push(0.0);
+                sample.sums.resize(sample.weights.len() * width, 0.0);
                 last = Some(user);
             }
-            if let (Some(row), Some(sums), Some(cases)) =
-                (row, sample.sums.last_mut(), sample.cases.last_mut())
-            {
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
-                *cases += 1.0;
+            if let Some((weight, row)) = row {
+                let user = sample.weights.len() - 1;
+                sample.weights[user] += weight;
+                let sums = &mut sample.sums[user * width..];
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * f64::from(*value));
             }
         }
         sample
@@ -59,49 +67,54 @@ impl Sample {
 
     /// Draws users and takes means.
     pub(crate) fn draw(&self, seed: u64) -> Draws {
-        let everyone = vec![1u32; self.sums.len()];
+        let users = self.weights.len();
         let drawn = (0..DRAWS)
             .into_par_iter()
             .map(|draw| {
                 let mut random = StdRng::seed_from_u64(seed ^ draw.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-                let mut times = vec![0u32; self.sums.len()];
-                for _ in 0..times.len() {
-                    times[random.random_range(0..self.sums.len())] += 1;
-                }
+                let mut times = vec![0u32; users];
+                (0..users).for_each(|_| times[random.random_range(0..users)] += 1);
                 self.means(&times)
             })
             .collect();
-        Draws { means: self.means(&everyone), drawn }
+        Draws { means: self.means(&vec![1; users]), drawn }
     }
 
-    /// Means over cases when each user is taken so many times; 0 where there is no case.
+    /// Means over cases when each user is taken so many times; no number where none of them has a case.
     fn means(&self, times: &[u32]) -> Vec<f64> {
         let mut means = vec![0.0; self.width];
-        let mut cases = 0.0;
-        for ((&times, sums), own) in times.iter().zip(&self.sums).zip(&self.cases) {
+        let mut weight = 0.0;
+        for ((&times, sums), own) in times.iter().zip(self.sums.chunks_exact(self.width)).zip(&self.weights) {
             if times > 0 {
                 let times = f64::from(times);
-                cases += times * own;
+                weight += times * own;
                 means.iter_mut().zip(sums).for_each(|(mean, sum)| *mean += times * sum);
             }
         }
-        if cases > 0.0 {
-            means.iter_mut().for_each(|mean| *mean /= cases);
-        }
+        means.iter_mut().for_each(|mean| *mean /= weight);
         means
     }
 }
 
 impl Draws {
-    /// Means with percentile intervals.
+    /// Means with percentile intervals; draws without a case say nothing and are left out.
     pub(crate) fn estimates(&self) -> Vec<Estimate> {
         let interval = |(place, &value): (usize, &f64)| {
-            let mut drawn: Vec<f64> = self.drawn.iter().map(|means| means[place]).collect();
+            let mut drawn: Vec<f64> =
+                self.drawn.iter().map(|means| means[place]).filter(|mean| !mean.is_nan()).collect();
             drawn.sort_by(f64::total_cmp);
-            let at = |share: f64| drawn[((drawn.len() - 1) as f64 * share).round() as usize];
+            let last = drawn.len().saturating_sub(1) as f64;
+            let at = |share: f64| drawn.get((last * share).round() as usize).copied().unwrap_or(value);
             Estimate { value, lo: at(0.025), hi: at(0.975) }
         };
         self.means.iter().enumerate().map(interval).collect()
+    }
+
+    /// The columns of both, draw by draw.
+    pub(crate) fn beside(mut self, other: Self) -> Self {
+        self.means.extend(other.means);
+        self.drawn.iter_mut().zip(other.drawn).for_each(|(own, other)| own.extend(other));
+        self
     }
 
     /// This minus another, draw by draw.
@@ -152,5 +165,16 @@ mod tests {
         let sample = Sample::new(1, users.iter().zip(rows.iter().map(|row| Some(row.as_slice()))));
         assert_eq!(sample.means(&[1, 0]), [0.0]);
         assert_eq!(sample.means(&[1, 2]), [0.5]);
+    }
+
+    #[test]
+    fn weights_count_and_draws_without_a_case_do_not() {
+        let rows = [Some((3.0, [1.0f32])), Some((1.0, [0.0])), None];
+        let rows = rows.iter().map(|row| row.as_ref().map(|(weight, row)| (*weight, row.as_slice())));
+        let sample = Sample::weighted(1, (0..).zip(rows));
+        assert_eq!(sample.means(&[1, 1, 1]), [0.75]);
+        assert!(sample.means(&[0, 0, 3])[0].is_nan());
+        let estimate = sample.draw(5).estimates()[0];
+        assert_eq!((estimate.value, estimate.lo, estimate.hi), (0.75, 0.0, 1.0));
     }
 }

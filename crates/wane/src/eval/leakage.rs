@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 use serde::Serialize;
 
 use super::{Case, Part};
-use crate::events::{EventLog, History};
+use crate::events::{EventLog, History, ItemId};
 use crate::interest::Catalogue;
 
 /// How much a finding matters.
@@ -52,6 +52,7 @@ pub fn check_leakage(
         rows_on_both_sides(log, part),
         catalogue.filter(|_| question.uses_relations).and_then(undated_relations),
         catalogue.and_then(undated_items),
+        catalogue.and_then(|catalogue| items_before_their_time(part, catalogue)),
         unreachable_repeats(log, part, question.exclude_seen),
         items_without_training(part),
         given_negatives(part),
@@ -127,6 +128,25 @@ fn undated_items(catalogue: &Catalogue) -> Option<Finding> {
     })
 }
 
+fn items_before_their_time(part: &Part, catalogue: &Catalogue) -> Option<Finding> {
+    let created = |item: &ItemId| catalogue.created.get(item.index()).copied().flatten();
+    let early = |case: &Case| {
+        let is_early = |item: &&ItemId| created(item).is_some_and(|created| created > case.as_of);
+        case.targets.iter().filter(is_early).count()
+    };
+    let count = part.cases.iter().map(early).sum();
+    let targets = part.cases.iter().map(|case| case.targets.len()).sum();
+    (count > 0).then(|| Finding {
+        code: "item-before-its-time",
+        severity: Severity::Leak,
+        message: format!(
+            "{} targets came into the shop after the question by the catalogue's dates, so what it says of them was \
+             not known then: its dates, or the log's, are wrong.",
+            percent(count, targets)
+        ),
+    })
+}
+
 fn unreachable_repeats(log: &EventLog, part: &Part, exclude_seen: bool) -> Option<Finding> {
     let (mut repeats, mut targets) = (0, 0);
     for case in &part.cases {
@@ -177,4 +197,67 @@ fn given_negatives(part: &Part) -> Option<Finding> {
              ranking and may order models differently (Krichene and Rendle 2020)."
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::{Span, Split, Targets};
+    use crate::events::{EventColumns, EventTypeId, MILLIS_PER_DAY, Timestamp};
+    use crate::interest::Relation;
+
+    /// Events (user, item, day).
+    fn log(rows: &[(u32, u32, i64)]) -> EventLog {
+        EventLog::from_columns(EventColumns {
+            users: rows.iter().map(|row| row.0).collect(),
+            items: rows.iter().map(|row| row.1).collect(),
+            times: rows.iter().map(|row| day(row.2)).collect(),
+            types: vec![EventTypeId(0); rows.len()],
+            user_names: ["ann", "bob"].map(String::from).to_vec(),
+            item_names: ["a", "b", "c", "d"].map(String::from).to_vec(),
+            event_types: vec!["event".into()],
+            ..EventColumns::default()
+        })
+        .unwrap()
+    }
+
+    fn day(day: i64) -> Timestamp {
+        Timestamp::from_millis(day * MILLIS_PER_DAY)
+    }
+
+    fn codes(findings: &[Finding]) -> Vec<&'static str> {
+        findings.iter().map(|finding| finding.code).collect()
+    }
+
+    const PLAIN: LeakageQuestion = LeakageQuestion { uses_relations: false, exclude_seen: false };
+
+    #[test]
+    fn leave_one_out_leaks_across_users() {
+        let split =
+            Split::leave_one_out(log(&[(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 0, 7), (1, 1, 8), (1, 3, 9)]))
+                .unwrap();
+        let findings = check_leakage(&split.log, &split.test, None, PLAIN);
+        assert_eq!(codes(&findings), ["training-after-question", "cold-items"]);
+        assert!(findings[0].message.starts_with("1 of 2 (50.0 %) questions"), "{}", findings[0].message);
+    }
+
+    #[test]
+    fn a_time_split_is_clean_and_says_so() {
+        let rows: Vec<_> = (0..40).map(|n| (n % 2, n % 3, i64::from(n))).collect();
+        let split = Split::by_time(log(&rows), Span::Days(8.0), Span::Days(8.0), Targets::NextItem).unwrap();
+        let findings = check_leakage(&split.log, &split.test, None, PLAIN);
+        assert_eq!(codes(&findings), ["none", "repeats"]);
+    }
+
+    #[test]
+    fn catalogues_are_asked_for_their_dates() {
+        let split = Split::leave_one_out(log(&[(0, 0, 1), (0, 1, 2), (0, 2, 3)])).unwrap();
+        let relation = Relation::from_links("complement", 4, [(ItemId(0), ItemId(1), 1.0)]);
+        let mut catalogue = Catalogue { relations: vec![relation], ..Catalogue::default() };
+        let question = LeakageQuestion { uses_relations: true, ..PLAIN };
+        let found = |catalogue: &Catalogue| check_leakage(&split.log, &split.test, Some(catalogue), question);
+        assert_eq!(codes(&found(&catalogue)), ["undated-relations", "undated-items", "cold-items"]);
+        catalogue.created = vec![Some(day(0)), None, Some(day(5)), None];
+        assert_eq!(codes(&found(&catalogue)), ["undated-relations", "item-before-its-time", "cold-items"]);
+    }
 }

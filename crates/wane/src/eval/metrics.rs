@@ -8,6 +8,7 @@
 //! - `mrr@k`: 1 / rank of the first target, 0 if beyond k
 //! - `map@k`: mean over min(k, T) of the precision at each target's rank within the first k
 //! - `auc`: share of (target, other candidate) pairs in the right order; a tie counts as wrong
+//! - `gauc`: the same, a case weighing as much as it has targets (Zhou et al. 2018); only a mean over cases has it
 
 use super::rank::Ranks;
 
@@ -24,6 +25,11 @@ const AT_CUT: [&str; 6] = ["hr", "recall", "precision", "ndcg", "mrr", "map"];
 pub(crate) fn metric_names() -> Vec<String> {
     let at_cuts = CUTS.iter().flat_map(|cut| AT_CUT.iter().map(move |metric| format!("{metric}@{cut}")));
     at_cuts.chain(["auc".to_owned()]).collect()
+}
+
+/// Names of the figures of a model, in order: means of [`metrics`], then `gauc`.
+pub(crate) fn figure_names() -> Vec<String> {
+    metric_names().into_iter().chain(["gauc".to_owned()]).collect()
 }
 
 /// All metrics of one case, in the order of [`metric_names`].

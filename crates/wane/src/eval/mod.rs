@@ -11,6 +11,7 @@ mod monitor;
 mod negatives;
 mod protocol;
 mod rank;
+pub mod report;
 mod run;
 mod tune;
 

@@ -22,11 +22,13 @@ pub enum Span {
 }
 
 impl Span {
+    /// Never more than the whole, so that no sum of spans overflows.
     fn millis(self, whole: i64) -> i64 {
-        match self {
+        let millis = match self {
             Self::Share(share) => (whole as f64 * share) as i64,
             Self::Days(days) => (days * MILLIS_PER_DAY as f64) as i64,
-        }
+        };
+        millis.clamp(0, whole)
     }
 }
 
@@ -131,7 +133,7 @@ impl Split {
     /// [`Error::Setting`] for spans that leave no training; [`Error::Empty`] when a part has no case.
     pub fn by_time(log: EventLog, validation: Span, test: Span, targets: Targets) -> Result<Self> {
         let (first, last) = log.span().ok_or_else(nothing_to_split)?;
-        let whole = last.millis() - first.millis();
+        let whole = last.millis().saturating_sub(first.millis());
         let test_start = last.millis() - test.millis(whole) + 1;
         let validation_start = test_start - validation.millis(whole);
         if validation_start <= first.millis() {

@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 use rayon::prelude::*;
 
 use super::bootstrap::{Draws, Sample};
-use super::metrics::{CURVE, CUTS, at_cut, metric_names, metrics};
+use super::metrics::{CURVE, CUTS, at_cut, figure_names, metric_names, metrics};
 use super::rank::{Ranks, ranks};
 use super::{Case, Lists, ModelResult, Monitor, Part, PartResult, Split};
 use crate::events::{EventLog, ItemId};
@@ -62,11 +62,7 @@ pub fn judge(
             },
         )
         .collect();
-    let names = metric_names();
-    let rows: Vec<Vec<f32>> = outcomes.iter().map(|outcome| metrics(&outcome.ranks)).collect();
-    let users = part.cases.iter().map(|case| case.user);
-    let draws =
-        Sample::new(names.len(), users.zip(rows.iter().map(|row| Some(row.as_slice())))).draw(settings.seed);
+    let draws = draw_figures(part, &outcomes, settings.seed);
     let mut seconds: Vec<f64> = outcomes.iter().map(|outcome| outcome.seconds).collect();
     seconds.sort_by(f64::total_cmp);
     let quantile = |share: f64| seconds.get((seconds.len() as f64 * share) as usize).map_or(0.0, |s| s * 1e6);
@@ -77,7 +73,7 @@ pub fn judge(
         fit_seconds: 0.0,
         predict_micros_p50: quantile(0.5),
         predict_micros_p90: quantile(0.9),
-        metrics: names.into_iter().zip(draws.estimates()).collect(),
+        metrics: figure_names().into_iter().zip(draws.estimates()).collect(),
         parts: parts(part, &outcomes, settings.seed),
         lists: lists(&outcomes, part, catalogue),
         curve: curve(&outcomes),
@@ -90,8 +86,18 @@ impl Judged {
     /// Writes into the result by how much this model differs from a reference on the same draws.
     pub fn compare_with(&mut self, reference: &Self) {
         let difference = self.draws.minus(&reference.draws);
-        self.result.difference = metric_names().into_iter().zip(difference).collect();
+        self.result.difference = figure_names().into_iter().zip(difference).collect();
     }
+}
+
+/// The draws of all figures, in the order of [`figure_names`].
+fn draw_figures(part: &Part, outcomes: &[Outcome], seed: u64) -> Draws {
+    let rows: Vec<Vec<f32>> = outcomes.iter().map(|outcome| metrics(&outcome.ranks)).collect();
+    let width = metric_names().len();
+    let cases = || part.cases.iter().zip(&rows);
+    let means = Sample::new(width, cases().map(|(case, row)| (case.user, Some(row.as_slice()))));
+    let auc = cases().map(|(case, row)| (case.user, Some((case.targets.len() as f64, &row[width - 1..]))));
+    means.draw(seed).beside(Sample::weighted(1, auc).draw(seed))
 }
 
 fn run_case(
@@ -104,8 +110,11 @@ fn run_case(
     monitor: &dyn Monitor,
 ) -> Outcome {
     let history = case.history(log);
-    let asked: Option<Vec<ItemId>> =
-        case.negatives.as_ref().map(|negatives| case.targets.iter().chain(negatives).copied().collect());
+    let asked = case.negatives.as_ref().map(|negatives| {
+        let mut asked: Vec<ItemId> = case.targets.iter().chain(negatives).copied().collect();
+        asked.sort_unstable();
+        asked
+    });
     let query = Query { history, as_of: case.as_of, candidates: asked.as_deref() };
     let start = monitor.seconds();
     scores.clear();
@@ -115,7 +124,7 @@ fn run_case(
     let is_candidate =
         |item: ItemId| part.candidates[item.index()] && !(settings.exclude_seen && seen.contains(&item));
     let best = match &asked {
-        Some(asked) => top_k(scores, CURVE as usize, |item| asked.contains(&item)),
+        Some(asked) => top_k(scores, CURVE as usize, |item| asked.binary_search(&item).is_ok()),
         None => top_k(scores, CURVE as usize, is_candidate),
     };
     Outcome {

@@ -180,6 +180,18 @@ impl EventLog {
         self.filter(|_, _, event| event.time < as_of)
     }
 
+    /// The events on items of another vocabulary, numbered by that vocabulary: what a fitted model can read.
+    #[must_use]
+    pub fn over_items(&self, items: &Arc<Vocab>) -> Self {
+        let place = |item: ItemId| items.position(self.items.name(item.index())).map(ItemId);
+        let places: Vec<Option<ItemId>> =
+            (0..self.n_items() as u32).map(|item| place(ItemId(item))).collect();
+        let mut part = self.filter(|_, _, event| places[event.item.index()].is_some());
+        part.item.iter_mut().for_each(|item| *item = places[item.index()].unwrap_or(*item));
+        part.items = Arc::clone(items);
+        part
+    }
+
     /// The same events over a vocabulary that also holds `names`: items that nobody has touched yet.
     #[must_use]
     pub fn with_items<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
@@ -390,6 +402,15 @@ mod tests {
         let part = log.before(Timestamp::from_millis(5));
         assert_eq!((part.len(), part.n_users(), part.n_items()), (1, 2, 3));
         assert_eq!(part.history(UserId(1)).times(), [Timestamp::from_millis(1)]);
+    }
+
+    #[test]
+    fn over_other_items_only_known_events_are_left() {
+        let log = EventLog::from_columns(columns(&[(0, 0, 5), (1, 2, 9)])).unwrap();
+        let items = Vocab::from_names(["0", "b"]).shared();
+        let known = log.over_items(&items);
+        assert_eq!((known.len(), known.n_items(), known.n_users()), (1, 2, 2));
+        assert_eq!(known.events().items(), [ItemId(1)]);
     }
 
     #[test]

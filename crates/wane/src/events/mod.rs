@@ -3,6 +3,7 @@
 //! Useful for: reading, cleaning, indexing and splitting logs. Not useful for: anything that knows of items'
 //! properties (see [`crate::interest`]) or of weights (see [`crate::decay`]).
 
+mod augment;
 mod clean;
 mod columns;
 mod duration;
@@ -15,6 +16,7 @@ mod sort;
 mod vocab;
 mod write;
 
+pub use augment::{Augmentation, Resample};
 pub use clean::{bot_like_users, count_duplicates, dedupe, drop_bots, k_core};
 pub use columns::EventColumns;
 pub use duration::{format_days, parse_days};

@@ -145,15 +145,16 @@ impl Factors {
     fn step(&mut self, user: UserId, wanted: ItemId, other: ItemId, settings: &BprSettings) {
         let (rate, penalty) = (settings.learning_rate, settings.regularisation);
         let dim = self.dim;
+        let place = |item: ItemId| item.index() * dim..(item.index() + 1) * dim;
         let user = &mut self.users[user.index() * dim..][..dim];
-        let (i, j) = (wanted.index() * dim, other.index() * dim);
-        let margin: f32 = (0..dim).map(|f| user[f] * (self.items[i + f] - self.items[j + f])).sum();
+        let Ok([wanted, other]) = self.items.get_disjoint_mut([place(wanted), place(other)]) else { return };
+        let margin: f32 = user.iter().zip(&*wanted).zip(&*other).map(|((p, q), r)| p * (q - r)).sum();
         let pull = 1.0 / (1.0 + margin.exp());
-        for (f, p) in user.iter_mut().enumerate() {
-            let (q, r) = (self.items[i + f], self.items[j + f]);
-            self.items[i + f] += rate * (pull * *p - penalty * q);
-            self.items[j + f] += rate * (-pull * *p - penalty * r);
-            *p += rate * (pull * (q - r) - penalty * *p);
+        for ((p, q), r) in user.iter_mut().zip(wanted).zip(other) {
+            let (old_p, old_q, old_r) = (*p, *q, *r);
+            *p += rate * (pull * (old_q - old_r) - penalty * old_p);
+            *q += rate * (pull * old_p - penalty * old_q);
+            *r += rate * (-pull * old_p - penalty * old_r);
         }
     }
 }

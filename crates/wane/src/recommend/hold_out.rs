@@ -1,4 +1,4 @@
-//! Choosing a half-life from the training log itself, so that defaults fit a log of minutes and one of years.
+//! Choosing settings, half-lives above all, from the training log itself, so that defaults fit a log of minutes and one of years.
 //!
 //! The last basket of some users is held out; of a grid of half-lives, spread over the log's own span, the one that
 //! ranks the held-out items best (mean discounted gain) is taken. Where nothing tells them apart, the half-life is the
@@ -40,26 +40,30 @@ impl<'a> HoldOut<'a> {
         Self { log, questions }
     }
 
-    /// The log without what was held out.
-    pub(super) fn rest(&self) -> EventLog {
-        let mut first_held = vec![usize::MAX; self.log.n_users()];
-        self.questions.iter().for_each(|question| first_held[question.user.index()] = question.known_events);
-        self.log.filter(|user, place, _| place < first_held[user.index()])
-    }
-
     /// The half-life under which `score` ranks best what was held out.
     pub(super) fn best_half_life(
         &self,
         score: impl Fn(HalfLife, &Query<'_>, &mut Scores) + Sync,
     ) -> Result<HalfLife> {
-        let mut best = (0.0, self.median_age()?);
-        for half_life in HalfLife::grid(self.log.span(), GRID) {
-            let gain = self.mean_gain(|query, scores| score(half_life, query, scores));
+        let grid = HalfLife::grid(self.log.span(), GRID);
+        Ok(self.best_of(self.median_age()?, &grid, score))
+    }
+
+    /// The value under which `score` ranks best what was held out; `otherwise` where all rank nothing.
+    pub(super) fn best_of<T: Copy + Sync>(
+        &self,
+        otherwise: T,
+        values: &[T],
+        score: impl Fn(T, &Query<'_>, &mut Scores) + Sync,
+    ) -> T {
+        let mut best = (0.0, otherwise);
+        for &value in values {
+            let gain = self.mean_gain(|query, scores| score(value, query, scores));
             if gain > best.0 {
-                best = (gain, half_life);
+                best = (gain, value);
             }
         }
-        Ok(best.1)
+        best.1
     }
 
     fn mean_gain(&self, score: impl Fn(&Query<'_>, &mut Scores) + Sync) -> f64 {
@@ -83,7 +87,8 @@ impl<'a> HoldOut<'a> {
         self.log.history(question.user).first(question.known_events).last(RECENT)
     }
 
-    fn median_age(&self) -> Result<HalfLife> {
+    /// Median age of the events that the questions look back on.
+    pub(super) fn median_age(&self) -> Result<HalfLife> {
         let ages = self.questions.iter().flat_map(|question| {
             self.history(question).iter().map(|event| question.as_of.days_since(event.time))
         });

@@ -57,8 +57,8 @@ pub struct ItemKnnSettings {
     pub window: Option<f64>,
     /// Latest distinct items of a user that are paired, 2 and up.
     pub history: usize,
-    /// What an event says for its own item, 0 and up.
-    pub repeat: f32,
+    /// What an event says for its own item, 0 and up; unset: found from the training log.
+    pub repeat: Option<f32>,
 }
 
 impl Default for ItemKnnSettings {
@@ -72,7 +72,7 @@ impl Default for ItemKnnSettings {
             pair_half_life: None,
             window: None,
             history: 500,
-            repeat: 0.0,
+            repeat: None,
         }
     }
 }
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn reasons_sum_to_scores_and_the_saved_model_is_the_same() {
         let log = two_tastes();
-        let settings = ItemKnnSettings { repeat: 0.5, neighbours: 4, ..ItemKnnSettings::default() };
+        let settings = ItemKnnSettings { repeat: Some(0.5), neighbours: 4, ..ItemKnnSettings::default() };
         let model = fit(&settings, &log);
         let loaded = settings.load(model.parameters(), 12, log.event_types()).unwrap();
         for (_, history) in log.histories() {

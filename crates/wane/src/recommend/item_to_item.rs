@@ -3,18 +3,17 @@
 //! `score(j) = sum over events i of k(a_i, age of i) * B[x_i, j]`, plus `repeat * k(a_i, age of i)` for the event's own
 //! item: neither similarities nor regressions say of themselves that coffee is bought again.
 //!
-//! Where the half-life is `auto`, it is the one under which the last event of sampled training users is ranked best by
-//! their earlier events (mean reciprocal rank); of equals the longest, which forgets least.
+//! Where the half-life is `auto` or `repeat` is not given, they are those under which the last baskets of training users
+//! are ranked best.
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
-
+use super::hold_out::HoldOut;
 use super::sparse_rows::SparseRows;
 use super::{Array, Explanation, Parameters, Query, Reason, Recommender, Scores, Training};
 use crate::decay::{DecaySettings, HalfLife, Kernel};
 use crate::error::{Error, Result};
-use crate::events::{Event, History, ItemId, UserId};
+use crate::events::{Event, ItemId};
 
 /// A fitted item-to-item model.
 #[derive(Debug, Clone)]
@@ -28,13 +27,16 @@ pub struct ItemToItem {
     residuals: Vec<f32>,
 }
 
+/// Weights that an event may have for its own item, to choose from.
+const REPEATS: &[f32] = &[0.0, 0.1, 0.3, 1.0, 3.0];
+
 /// Settings that all item-to-item models share, by what they are used for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asking<'a> {
     /// How the events of a history lose weight.
     pub(crate) decay: &'a DecaySettings,
-    /// What an event says for its own item, 0 and up.
-    pub(crate) repeat: f32,
+    /// What an event says for its own item, 0 and up; unset: found from the log.
+    pub(crate) repeat: Option<f32>,
     /// What a weight is called in reasons.
     pub(crate) relation: &'static str,
 }
@@ -46,26 +48,30 @@ impl ItemToItem {
     /// [`Error::Setting`] for a setting out of its range.
     pub(crate) fn fit(weights: SparseRows, asking: Asking<'_>, training: &Training<'_>) -> Result<Self> {
         let event_types = training.log.event_types();
-        let kernel = asking.decay.resolve(event_types, HalfLife::DAY)?;
-        let mut model = Self::new(weights, asking, kernel)?;
+        let kernel = |half_life| asking.decay.resolve(event_types, half_life);
+        let mut model = Self::new(weights, asking, kernel(HalfLife::DAY)?)?;
+        let hold_out = HoldOut::last_baskets(training.log);
+        if asking.repeat.is_none() {
+            let middle = kernel(hold_out.median_age()?)?;
+            let score = |repeat, query: &Query<'_>, scores: &mut Scores| {
+                model.score_with(&middle, repeat, query, scores)
+            };
+            model.repeat = hold_out.best_of(0.0, REPEATS, score);
+        }
         if asking.decay.is_auto() {
-            let questions = last_events(training);
-            let mut best = f64::NEG_INFINITY;
-            let mut found = model.kernel.clone();
-            for half_life in HalfLife::grid(training.log.span(), GRID) {
-                model.kernel = asking.decay.resolve(event_types, half_life)?;
-                let quality = model.reciprocal_ranks(&questions);
-                if quality >= best {
-                    (best, found) = (quality, model.kernel.clone());
+            let found = hold_out.best_half_life(|half_life, query, scores| {
+                if let Ok(kernel) = kernel(half_life) {
+                    model.score_with(&kernel, model.repeat, query, scores);
                 }
-            }
-            model.kernel = found;
+            })?;
+            model.kernel = kernel(found)?;
         }
         Ok(model)
     }
 
     fn new(weights: SparseRows, asking: Asking<'_>, kernel: Kernel) -> Result<Self> {
         let Asking { repeat, relation, .. } = asking;
+        let repeat = repeat.unwrap_or(0.0);
         if !(repeat >= 0.0 && repeat.is_finite()) {
             return Err(Error::setting("repeat", "a number from 0 up", repeat));
         }
@@ -87,7 +93,8 @@ impl ItemToItem {
         let (columns, values) = (parameters.take_u32("columns")?, parameters.take_f32("values")?);
         let weights = SparseRows::from_arrays((n_items, n_items), &offsets, columns, values)?;
         let residuals = parameters.take_f32("residuals")?;
-        Ok(Self::new(weights, asking, kernel)?.with_residuals(residuals))
+        let repeat = parameters.take_f32("repeat")?.first().copied();
+        Ok(Self::new(weights, Asking { repeat, ..asking }, kernel)?.with_residuals(residuals))
     }
 
     pub(crate) fn with_residuals(self, residuals: Vec<f32>) -> Self {
@@ -99,29 +106,25 @@ impl ItemToItem {
         self.weights.get(from.index(), to.0)
     }
 
-    /// How the events of a history lose weight.
-    pub const fn kernel(&self) -> &Kernel {
-        &self.kernel
-    }
-
     /// Relative residual after each iteration of an iterative fit; empty for others. A last value above a few percent
     /// says that more iterations would have changed the model.
     pub fn residuals(&self) -> &[f32] {
         &self.residuals
     }
 
-    /// Sum of the reciprocal ranks of the items that came, in the order of the questions.
-    fn reciprocal_ranks(&self, questions: &[(History<'_>, Event)]) -> f64 {
-        let rank = |scores: &mut Scores, (history, next): &(History<'_>, Event)| {
-            scores.clear();
-            self.score(&Query { history: *history, as_of: next.time, candidates: None }, scores);
-            let score = scores.get(next.item);
-            let ahead = scores.touched().iter().filter(|&&item| scores.get(item) >= score).count();
-            if score > 0.0 { 1.0 / ahead as f64 } else { 0.0 }
-        };
-        let scratch = || Scores::new(self.n_items());
-        let ranks: Vec<f64> = questions.par_iter().map_init(scratch, rank).collect();
-        ranks.iter().sum()
+    fn score_with(&self, kernel: &Kernel, repeat: f32, query: &Query<'_>, scores: &mut Scores) {
+        for event in query.history.iter() {
+            let weight = kernel.weight(event.event_type, query.as_of.days_since(event.time));
+            if weight == 0.0 {
+                continue;
+            }
+            if repeat > 0.0 && event.item.index() < self.n_items() {
+                scores.add(event.item, weight * repeat);
+            }
+            for (item, says) in self.weights.cells(event.item.index()) {
+                scores.add(ItemId(item), weight * says);
+            }
+        }
     }
 
     /// What one event says for an item, by which relation.
@@ -135,41 +138,13 @@ impl ItemToItem {
     }
 }
 
-/// Users that are asked about, and half-lives that are tried.
-const QUESTIONS: usize = 400;
-const GRID: usize = 16;
-
-/// Of evenly spaced users, the history before the last event and that event.
-fn last_events<'a>(training: &Training<'a>) -> Vec<(History<'a>, Event)> {
-    let log = training.log;
-    let users: Vec<UserId> =
-        log.histories().filter(|(_, history)| history.len() > 1).map(|(user, _)| user).collect();
-    let question = |user: &UserId| {
-        let history = log.history(*user);
-        let next = history.get(history.len() - 1)?;
-        Some((history.first(history.len() - 1), next))
-    };
-    users.iter().step_by(users.len().div_ceil(QUESTIONS).max(1)).filter_map(question).collect()
-}
-
 impl Recommender for ItemToItem {
     fn n_items(&self) -> usize {
         self.weights.n_rows()
     }
 
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
-        for event in query.history.iter() {
-            let weight = self.kernel.weight(event.event_type, query.as_of.days_since(event.time));
-            if weight == 0.0 {
-                continue;
-            }
-            if self.repeat > 0.0 && event.item.index() < self.n_items() {
-                scores.add(event.item, weight * self.repeat);
-            }
-            for (item, says) in self.weights.cells(event.item.index()) {
-                scores.add(ItemId(item), weight * says);
-            }
-        }
+        self.score_with(&self.kernel, self.repeat, query, scores);
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
@@ -194,6 +169,11 @@ impl Recommender for ItemToItem {
             .with("offsets", Array::U64(offsets))
             .with("columns", Array::U32(columns))
             .with("values", Array::F32(values))
+            .with("repeat", Array::F32(vec![self.repeat]))
             .with("residuals", Array::F32(self.residuals.clone()))
+    }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        Some(&self.kernel)
     }
 }

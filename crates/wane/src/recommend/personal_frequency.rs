@@ -20,6 +20,47 @@ pub struct PersonalFrequencySettings {
     pub decay: DecaySettings,
 }
 
+/// Settings of the same without decay: event types may still weigh differently.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PersonalCountSettings {
+    /// Weights of event types; the law is `none` unless set otherwise.
+    pub decay: DecaySettings,
+}
+
+impl Default for PersonalCountSettings {
+    fn default() -> Self {
+        Self { decay: DecaySettings::without_decay() }
+    }
+}
+
+impl PersonalCountSettings {
+    /// Counts.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for decay settings out of range.
+    pub fn fit(&self, training: &Training<'_>) -> Result<PersonalFrequency> {
+        self.as_frequency().fit(training)
+    }
+
+    /// Restores a saved model.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unknown`] when an array is missing.
+    pub fn load(
+        &self,
+        parameters: Parameters,
+        event_types: &[String],
+        n_items: usize,
+    ) -> Result<PersonalFrequency> {
+        self.as_frequency().load(parameters, event_types, n_items)
+    }
+
+    fn as_frequency(&self) -> PersonalFrequencySettings {
+        PersonalFrequencySettings { decay: self.decay.clone() }
+    }
+}
+
 /// Personal frequency, fitted: nothing but a kernel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PersonalFrequency {
@@ -66,14 +107,8 @@ impl PersonalFrequencySettings {
         event_types: &[String],
         n_items: usize,
     ) -> Result<PersonalFrequency> {
+        parameters.check_n_items(n_items)?;
         Ok(PersonalFrequency { kernel: parameters.take_kernel(&self.decay, event_types)?, n_items })
-    }
-}
-
-impl PersonalFrequency {
-    /// The kernel, for drawing.
-    pub fn kernel(&self) -> &Kernel {
-        &self.kernel
     }
 }
 
@@ -107,7 +142,11 @@ impl Recommender for PersonalFrequency {
     }
 
     fn parameters(&self) -> Parameters {
-        Parameters::default().with_kernel(&self.kernel)
+        Parameters::default().with_n_items(self.n_items).with_kernel(&self.kernel)
+    }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        Some(&self.kernel)
     }
 }
 

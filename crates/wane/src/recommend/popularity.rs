@@ -276,6 +276,10 @@ impl Recommender for DecayedPopularity {
             .with("times", Array::I64(self.events.times.iter().map(|time| time.millis()).collect()))
             .with("types", Array::U32(self.events.types.iter().map(|place| u32::from(place.0)).collect()))
     }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        Some(&self.kernel)
+    }
 }
 
 #[cfg(test)]

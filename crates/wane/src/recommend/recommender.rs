@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Parameters, Scores};
+use crate::decay::Kernel;
 use crate::events::{EventLog, History, ItemId, Timestamp};
 use crate::interest::Catalogue;
 
@@ -87,6 +88,11 @@ pub trait Recommender: Send + Sync {
 
     /// Everything learned, as named arrays, for saving.
     fn parameters(&self) -> Parameters;
+
+    /// How events of a history lose weight in this model, where they do so by age.
+    fn kernel(&self) -> Option<&Kernel> {
+        None
+    }
 }
 
 impl<R: Recommender + ?Sized> Recommender for Box<R> {

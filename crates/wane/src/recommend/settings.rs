@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::{
     BprSettings, DecayedPopularity, DecayedPopularitySettings, EaseSettings, ItemKnnSettings, Parameters,
-    Popularity, PopularitySettings, Range, Recommender, SlimSettings, Training,
+    PersonalCountSettings, PersonalFrequencySettings, Popularity, PopularitySettings, Range, Recommender,
+    RelatedSettings, SlimSettings, TifuKnnSettings, Training, VmisKnnSettings,
 };
 use crate::error::{Error, Result};
 
@@ -17,8 +18,18 @@ pub enum ModelSettings {
     Popularity(PopularitySettings),
     /// See [`DecayedPopularitySettings`].
     DecayedPopularity(DecayedPopularitySettings),
+    /// Personal frequency without decay: how often, no matter when. See [`PersonalFrequencySettings`].
+    PersonalCount(PersonalCountSettings),
+    /// See [`PersonalFrequencySettings`].
+    PersonalFrequency(PersonalFrequencySettings),
+    /// See [`RelatedSettings`].
+    Related(RelatedSettings),
     /// See [`ItemKnnSettings`].
     ItemKnn(ItemKnnSettings),
+    /// See [`VmisKnnSettings`].
+    VmisKnn(VmisKnnSettings),
+    /// See [`TifuKnnSettings`].
+    TifuKnn(TifuKnnSettings),
     /// See [`EaseSettings`].
     Ease(EaseSettings),
     /// See [`SlimSettings`].
@@ -33,7 +44,12 @@ impl ModelSettings {
         vec![
             Self::Popularity(PopularitySettings::default()),
             Self::DecayedPopularity(DecayedPopularitySettings::default()),
+            Self::PersonalCount(PersonalCountSettings::default()),
+            Self::PersonalFrequency(PersonalFrequencySettings::default()),
+            Self::Related(RelatedSettings::default()),
             Self::ItemKnn(ItemKnnSettings::default()),
+            Self::VmisKnn(VmisKnnSettings::default()),
+            Self::TifuKnn(TifuKnnSettings::default()),
             Self::Ease(EaseSettings::default()),
             Self::Slim(SlimSettings::default()),
             Self::Bpr(BprSettings::default()),
@@ -57,7 +73,12 @@ impl ModelSettings {
         match self {
             Self::Popularity(_) => "popularity",
             Self::DecayedPopularity(_) => "decayed-popularity",
+            Self::PersonalCount(_) => "personal-count",
+            Self::PersonalFrequency(_) => "personal-frequency",
+            Self::Related(_) => "related",
             Self::ItemKnn(_) => "item-knn",
+            Self::VmisKnn(_) => "vmis-knn",
+            Self::TifuKnn(_) => "tifu-knn",
             Self::Ease(_) => "ease",
             Self::Slim(_) => "slim",
             Self::Bpr(_) => "bpr",
@@ -67,13 +88,22 @@ impl ModelSettings {
     /// What may be tuned.
     pub const fn ranges(&self) -> &'static [Range] {
         match self {
-            Self::Popularity(_) => &[],
+            Self::Popularity(_) | Self::PersonalCount(_) => &[],
             Self::DecayedPopularity(_) => DecayedPopularitySettings::RANGES,
+            Self::PersonalFrequency(_) => PersonalFrequencySettings::RANGES,
+            Self::Related(_) => RelatedSettings::RANGES,
+            Self::VmisKnn(_) => VmisKnnSettings::RANGES,
+            Self::TifuKnn(_) => TifuKnnSettings::RANGES,
             Self::ItemKnn(_) => ItemKnnSettings::RANGES,
             Self::Ease(_) => EaseSettings::RANGES,
             Self::Slim(_) => SlimSettings::RANGES,
             Self::Bpr(_) => BprSettings::RANGES,
         }
+    }
+
+    /// Whether the model reads relations of the catalogue, and cannot do without.
+    pub const fn needs_relations(&self) -> bool {
+        matches!(self, Self::Related(_))
     }
 
     /// The same settings with one changed; `a.b` is field `b` of table `a`.
@@ -98,7 +128,12 @@ impl ModelSettings {
         Ok(match self {
             Self::Popularity(settings) => Box::new(settings.fit(training)),
             Self::DecayedPopularity(settings) => Box::new(settings.fit(training)?),
+            Self::PersonalCount(settings) => Box::new(settings.fit(training)?),
+            Self::PersonalFrequency(settings) => Box::new(settings.fit(training)?),
+            Self::Related(settings) => Box::new(settings.fit(training)?),
             Self::ItemKnn(settings) => Box::new(settings.fit(training)?),
+            Self::VmisKnn(settings) => Box::new(settings.fit(training)?),
+            Self::TifuKnn(settings) => Box::new(settings.fit(training)?),
             Self::Ease(settings) => Box::new(settings.fit(training)?),
             Self::Slim(settings) => Box::new(settings.fit(training)?),
             Self::Bpr(settings) => Box::new(settings.fit(training)?),
@@ -120,7 +155,12 @@ impl ModelSettings {
             Self::DecayedPopularity(settings) => {
                 Box::new(DecayedPopularity::from_parameters(settings, event_types, parameters)?)
             }
+            Self::PersonalCount(settings) => Box::new(settings.load(parameters, event_types, n_items)?),
+            Self::PersonalFrequency(settings) => Box::new(settings.load(parameters, event_types, n_items)?),
+            Self::Related(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
             Self::ItemKnn(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
+            Self::VmisKnn(settings) => Box::new(settings.load(parameters, n_items)?),
+            Self::TifuKnn(settings) => Box::new(settings.load(parameters, event_types, n_items)?),
             Self::Ease(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
             Self::Slim(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
             Self::Bpr(settings) => Box::new(settings.load(parameters, n_items)?),
@@ -150,6 +190,10 @@ mod tests {
             assert_eq!(written["model"], settings.name());
             assert_eq!(serde_json::from_value::<ModelSettings>(written).unwrap(), settings);
             assert_eq!(ModelSettings::named(settings.name()).unwrap(), settings);
+            if settings.needs_relations() {
+                assert!(settings.fit(&training).is_err(), "{}", settings.name());
+                continue;
+            }
             let parameters = settings.fit(&training).unwrap().parameters();
             let load = |n_items| settings.load(parameters.clone(), n_items, log.event_types());
             assert_eq!(load(log.n_items()).unwrap().parameters(), parameters, "{}", settings.name());
@@ -167,8 +211,8 @@ mod tests {
         let mut random = StdRng::seed_from_u64(1);
         for settings in ModelSettings::all() {
             for range in settings.ranges() {
-                let drawn = settings.with(range.name, range.draw(&mut random)).unwrap();
-                assert_ne!(drawn, settings, "{} {}", settings.name(), range.name);
+                let mut draws = (0..20).map(|_| settings.with(range.name, range.draw(&mut random)).unwrap());
+                assert!(draws.any(|drawn| drawn != settings), "{} {}", settings.name(), range.name);
             }
         }
     }

@@ -124,6 +124,7 @@ impl TifuKnnSettings {
         n_items: usize,
     ) -> Result<TifuKnn> {
         self.check()?;
+        parameters.check_n_items(n_items)?;
         let kernel = parameters.take_kernel(&self.decay, event_types)?;
         let offsets: Vec<usize> = parameters
             .take_u64("offsets")?
@@ -292,9 +293,14 @@ impl Recommender for TifuKnn {
 
     fn parameters(&self) -> Parameters {
         Parameters::default()
+            .with_n_items(self.n_items())
             .with_kernel(&self.kernel)
             .with("offsets", Array::U64(self.offsets.iter().map(|&offset| offset as u64).collect()))
             .with("items", Array::U32(self.items.iter().map(|item| item.0).collect()))
             .with("weights", Array::F32(self.weights.clone()))
+    }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        Some(&self.kernel)
     }
 }

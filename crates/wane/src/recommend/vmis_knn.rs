@@ -118,6 +118,7 @@ impl VmisKnnSettings {
     /// [`Error::Unknown`] when an array is missing, [`Error::Setting`] when arrays do not fit each other.
     pub fn load(&self, mut parameters: Parameters, n_items: usize) -> Result<VmisKnn> {
         self.check()?;
+        parameters.check_n_items(n_items)?;
         let offsets: Vec<usize> = parameters
             .take_u64("offsets")?
             .iter()
@@ -323,6 +324,7 @@ impl Recommender for VmisKnn {
 
     fn parameters(&self) -> Parameters {
         Parameters::default()
+            .with_n_items(self.n_items())
             .with("offsets", Array::U64(self.session_offsets.iter().map(|&offset| offset as u64).collect()))
             .with("items", Array::U32(self.session_items.iter().map(|item| item.0).collect()))
             .with("times", Array::I64(self.session_times.iter().map(|time| time.millis()).collect()))

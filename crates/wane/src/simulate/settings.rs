@@ -91,14 +91,14 @@ impl Default for ShopSettings {
             start: Timestamp::from_millis(1_704_067_200_000),
             events_per_user: 60.0,
             types: vec![
-                TypeSettings::new("view", 0.86, 0.75, 0.45, [0.74, 0.07, 0.13, 0.06]),
-                TypeSettings::new("favourite", 0.05, 6.0, 0.5, [0.6, 0.05, 0.2, 0.15]),
-                TypeSettings::new("cart", 0.06, 2.0, 0.8, [0.4, 0.05, 0.1, 0.45]),
-                TypeSettings::new("purchase", 0.03, 21.0, 0.4, [0.8, 0.06, 0.08, 0.06]),
+                TypeSettings::new("view", 0.82, 0.5, 0.45, [0.74, 0.07, 0.13, 0.06]),
+                TypeSettings::new("favourite", 0.08, 3.0, 0.6, [0.6, 0.05, 0.2, 0.15]),
+                TypeSettings::new("cart", 0.06, 1.5, 0.8, [0.4, 0.05, 0.1, 0.45]),
+                TypeSettings::new("purchase", 0.04, 6.0, 0.5, [0.8, 0.06, 0.08, 0.06]),
             ],
             half_life_spread: 0.2,
             half_life_drift: 0.2,
-            taste_drift: 0.15,
+            taste_drift: 0.1,
             same_item: 0.45,
             substitute: 0.2,
             brand_loyalty: 3.0,
@@ -109,8 +109,8 @@ impl Default for ShopSettings {
             trend: 0.15,
             new_items: 0.2,
             retired_items: 0.05,
-            bots: 0.002,
-            bot_events_per_day: 800.0,
+            bots: 0.001,
+            bot_events_per_day: 600.0,
         }
     }
 }

@@ -19,7 +19,7 @@ const LAST_JOINING: f64 = 0.8;
 /// Most categories that a user cares about.
 const MAX_TASTES: usize = 4;
 /// Share of days on which a bot runs.
-const BOT_DAYS: f64 = 0.03;
+const BOT_DAYS: f64 = 0.02;
 
 /// Everything that users share.
 #[derive(Debug)]

@@ -65,7 +65,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Electronics",
         name: "Phone Cases",
-        pace: 0.3,
+        pace: 0.4,
         cycle_days: None,
         price: (8.0, 45.0),
         brands: ["Shellback", "Nimbus", "Carapace", "Thin Air"],
@@ -76,7 +76,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Electronics",
         name: "Chargers",
-        pace: 0.4,
+        pace: 0.6,
         cycle_days: None,
         price: (9.0, 80.0),
         brands: ["Voltra", "Amperio", "Nimbus", "Plugwell"],
@@ -94,7 +94,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Outdoor",
         name: "Hiking Boots",
-        pace: 3.0,
+        pace: 2.0,
         cycle_days: None,
         price: (60.0, 260.0),
         brands: ["Ridgeline", "Fernweh", "Stonepath", "Alder"],
@@ -105,7 +105,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Outdoor",
         name: "Tents",
-        pace: 4.0,
+        pace: 2.5,
         cycle_days: None,
         price: (90.0, 600.0),
         brands: ["Fernweh", "Nightfall", "Canopy", "Stonepath"],
@@ -147,7 +147,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Books",
         name: "Novels",
-        pace: 2.0,
+        pace: 1.6,
         cycle_days: None,
         price: (7.0, 28.0),
         brands: ["Lantern Press", "Quill House", "North Shelf", "Second Story"],
@@ -167,7 +167,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Books",
         name: "Cookbooks",
-        pace: 2.5,
+        pace: 1.8,
         cycle_days: None,
         price: (12.0, 45.0),
         brands: ["Salt & Page", "Quill House", "Table Talk", "North Shelf"],
@@ -218,7 +218,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Games",
         name: "Board Games",
-        pace: 1.6,
+        pace: 1.4,
         cycle_days: None,
         price: (15.0, 90.0),
         brands: ["Meeple Works", "Two Dice", "Owl & Crown", "Tabletop Union"],
@@ -238,7 +238,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Games",
         name: "Puzzles",
-        pace: 1.4,
+        pace: 1.3,
         cycle_days: None,
         price: (9.0, 45.0),
         brands: ["Owl & Crown", "Thousand", "Piecework", "Two Dice"],
@@ -256,7 +256,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Home",
         name: "Lamps",
-        pace: 2.2,
+        pace: 1.7,
         cycle_days: None,
         price: (18.0, 240.0),
         brands: ["Lumen & Oak", "Halo", "Norrsken", "Paperlight"],
@@ -267,7 +267,7 @@ pub(super) const LEAVES: [Leaf; 16] = [
     Leaf {
         department: "Home",
         name: "Rugs",
-        pace: 3.2,
+        pace: 2.2,
         cycle_days: None,
         price: (25.0, 420.0),
         brands: ["Norrsken", "Loom & Thread", "Casbah", "Softstep"],

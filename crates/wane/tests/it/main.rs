@@ -5,7 +5,9 @@
 
 mod bad_input;
 mod dialects;
+mod evaluation;
 mod layers;
+mod models;
 mod neighbours;
 mod readers;
 mod simulator;

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use wane::decay::DecaySettings;
 use wane::events::{EventColumns, EventLog, EventTypeId, ItemId, Timestamp, UserId};
 use wane::recommend::{
-    BackfillSettings, ItemKnnSettings, PersonalFrequencySettings, Query, Recommender, Scores,
-    TifuKnnSettings, Training, VmisKnnSettings,
+    Backfill, ItemKnnSettings, PersonalFrequencySettings, Query, Recommender, Scores, TifuKnnSettings,
+    Training, VmisKnnSettings,
 };
 
 const ITEMS: u32 = 5;
@@ -106,8 +106,8 @@ fn models(log: &EventLog) -> Vec<(&'static str, Box<dyn Recommender>)> {
     let vmis = VmisKnnSettings { sessions: 3, neighbours: 2, last_events: 3, ..VmisKnnSettings::default() };
     let tifu = TifuKnnSettings { neighbours: 2, group_size: 2, ..TifuKnnSettings::default() };
     let waning = TifuKnnSettings { decay: DecaySettings::default(), ..tifu.clone() };
-    let item_knn = ItemKnnSettings { repeat: 0.5, neighbours: 2, ..ItemKnnSettings::default() };
-    let backed = BackfillSettings { reach: 3 }.fit(vmis.fit(&training).unwrap(), &training).unwrap();
+    let item_knn = ItemKnnSettings { repeat: Some(0.5), neighbours: 2, ..ItemKnnSettings::default() };
+    let backed = Backfill::new(Box::new(vmis.fit(&training).unwrap()), log);
     vec![
         ("personal-frequency", Box::new(PersonalFrequencySettings::default().fit(&training).unwrap())),
         ("item-knn", Box::new(item_knn.fit(&training).unwrap())),
@@ -152,19 +152,5 @@ proptest! {
             prop_assert_eq!(once.parameters(), again.parameters(), "{}", name);
             prop_assert_eq!(scores(once.as_ref(), &query), scores(again.as_ref(), &query), "{}", name);
         }
-    }
-
-    #[test]
-    fn a_saved_model_scores_alike(events in events(), user in 0..USERS) {
-        let log = log(&events);
-        let (query, training) = (ask(&log, user), training(&log));
-        let vmis = VmisKnnSettings { sessions: 3, neighbours: 2, ..VmisKnnSettings::default() };
-        let (fitted, n_items) = (vmis.fit(&training).unwrap(), log.n_items());
-        let back = vmis.load(fitted.parameters(), n_items).unwrap();
-        prop_assert_eq!(scores(&back, &query), scores(&fitted, &query));
-        let tifu = TifuKnnSettings { neighbours: 2, decay: DecaySettings::default(), ..TifuKnnSettings::default() };
-        let fitted = tifu.fit(&training).unwrap();
-        let back = tifu.load(fitted.parameters(), log.event_types(), n_items).unwrap();
-        prop_assert_eq!(scores(&back, &query), scores(&fitted, &query));
     }
 }

@@ -46,11 +46,11 @@ impl Judge<'_> {
         self.collect_rejected(&fates, &mut chunk, raw);
 
         let accepted: Vec<usize> = (0..raw_chunk.rows).filter(|&row| fates[row] == Fate::Accept).collect();
+        let float_id = |row: &&usize| users.is_float(**row) || items.is_float(**row);
+        chunk.float_ids = accepted.iter().filter(float_id).count() as u64;
         let pick = |numbers: Vec<u32>| accepted.iter().map(|&row| numbers[row]).collect();
         chunk.types = accepted.iter().map(|&row| chunk.types[row]).collect();
         chunk.times = accepted.iter().map(|&row| times[row]).collect();
-        chunk.float_ids =
-            accepted.iter().filter(|&&row| users.is_float(row) || items.is_float(row)).count() as u64;
         chunk.users = pick(users.intern(self.users, &fates));
         chunk.items = pick(items.intern(self.items, &fates));
         chunk.sessions = sessions.map_or_else(Vec::new, |ids| pick(ids.intern(self.sessions, &fates)));
@@ -69,7 +69,7 @@ impl Judge<'_> {
             return Vec::new();
         }
         let mut given = vec![None; fates.len()];
-        for row in (0..fates.len()).filter(|&row| fates[row] == Fate::Accept).collect::<Vec<_>>() {
+        for (row, fate) in fates.iter_mut().enumerate().filter(|(_, fate)| **fate == Fate::Accept) {
             let holds = |&number: &usize| rules[number].holds(&slots[self.layout.rules[number]].text(row));
             let Some(number) = (0..rules.len()).find(holds) else { continue };
             chunk.rule_hits[number] += 1;
@@ -77,8 +77,8 @@ impl Judge<'_> {
             let number = number as u8;
             match rules[usize::from(number)].result() {
                 RuleResult::Type(_) => given[row] = Some(number),
-                RuleResult::Reject => fates[row] = Fate::Reject(Reason::Rule(number)),
-                RuleResult::Drop => fates[row] = Fate::DropByRule(number),
+                RuleResult::Reject => *fate = Fate::Reject(Reason::Rule(number)),
+                RuleResult::Drop => *fate = Fate::DropByRule(number),
             }
         }
         given
@@ -93,11 +93,10 @@ impl Judge<'_> {
         let mut users = Ids::of(&slots[self.layout.user]);
         match (self.options.given.guests, sessions) {
             (Guests::Skip, _) => {
-                for row in (0..fates.len()).filter(|&row| users.is_missing(row)) {
-                    if fates[row] == Fate::Accept {
-                        fates[row] = Fate::DropGuest;
-                    }
-                }
+                let guests = fates.iter_mut().enumerate().filter(|(row, _)| users.is_missing(*row));
+                guests
+                    .filter(|(_, fate)| **fate == Fate::Accept)
+                    .for_each(|(_, fate)| *fate = Fate::DropGuest);
             }
             (Guests::Session, Some(sessions)) => users.fill_missing(sessions),
             _ => {}
@@ -107,31 +106,26 @@ impl Judge<'_> {
     }
 
     fn times(&self, cells: &Cells<'_>, fates: &mut [Fate]) -> Vec<i64> {
-        let mut read =
-            |row: usize, time: Option<Result<i64, Reason>>| match time.unwrap_or(Err(Reason::NoTime)) {
-                Ok(millis) => millis,
-                Err(reason) => {
-                    reject(&mut fates[row], reason);
-                    0
-                }
-            };
-        let number = |whole| self.time.number(EpochNumber { whole, thousandths: 0 });
+        let time = |(row, fate): (usize, &mut Fate)| {
+            self.time_of(cells, row).unwrap_or_else(|reason| {
+                reject(fate, reason);
+                0
+            })
+        };
+        fates.iter_mut().enumerate().map(time).collect()
+    }
+
+    fn time_of(&self, cells: &Cells<'_>, row: usize) -> Result<i64, Reason> {
         match cells {
-            Cells::Text { bytes, spans } => {
-                let time = |cell: &[u8]| (!cell.is_empty()).then(|| self.time.text(cell));
-                spans
-                    .iter()
-                    .enumerate()
-                    .map(|(row, span)| read(row, time(trim(bytes, *span).of(bytes))))
-                    .collect()
-            }
+            Cells::Text { bytes, spans } => match trim(bytes, spans[row]).of(bytes) {
+                [] => Err(Reason::NoTime),
+                cell => self.time.text(cell),
+            },
             Cells::Ints(values) => {
-                values.iter().enumerate().map(|(row, value)| read(row, value.map(number))).collect()
+                let whole = values[row].ok_or(Reason::NoTime)?;
+                self.time.number(EpochNumber { whole, thousandths: 0 })
             }
-            Cells::Times(values) => {
-                let in_range = |millis| self.time.in_range(millis);
-                values.iter().enumerate().map(|(row, value)| read(row, value.map(in_range))).collect()
-            }
+            Cells::Times(values) => self.time.in_range(values[row].ok_or(Reason::NoTime)?),
         }
     }
 

@@ -16,6 +16,9 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 
+/// Largest text that is read into memory as a whole; its places are kept in 32 bits.
+const MOST_TABLE_BYTES: u64 = 2 << 30;
+
 /// The format of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -141,9 +144,17 @@ impl Source {
     }
 
     /// The whole content, decompressed.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when it is larger than a table may be.
     pub(super) fn read_all(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.reader()?.read_to_end(&mut bytes).map_err(|e| self.read_error(e))?;
+        self.reader()?.take(MOST_TABLE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| self.read_error(e))?;
+        let got = bytes.len() as u64;
+        if got > MOST_TABLE_BYTES {
+            let remedy = "Keep only the columns and rows that are needed, or write the table as Parquet";
+            return Err(Error::Limit { what: "bytes of a table", limit: MOST_TABLE_BYTES, got, remedy });
+        }
         Ok(bytes)
     }
 }

@@ -28,14 +28,14 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
 }
 
 fn from_number(number: i64) -> Option<Timestamp> {
-    let millis = match number {
-        1500..=2200 => {
-            let year = NaiveDate::from_ymd_opt(i32::try_from(number).ok()?, 1, 1)?;
-            year.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis()
-        }
-        ..100_000_000_000 => number.checked_mul(1000)?,
-        ..100_000_000_000_000 => number,
-        ..100_000_000_000_000_000 => number / 1000,
+    if (1500..=2200).contains(&number) {
+        let year = NaiveDate::from_ymd_opt(i32::try_from(number).ok()?, 1, 1)?.and_hms_opt(0, 0, 0)?;
+        return Some(Timestamp::from_millis(year.and_utc().timestamp_millis()));
+    }
+    let millis = match number.unsigned_abs() {
+        0..100_000_000_000 => number * 1000,
+        100_000_000_000..100_000_000_000_000 => number,
+        100_000_000_000_000..100_000_000_000_000_000 => number / 1000,
         _ => number / 1_000_000,
     };
     Some(Timestamp::from_millis(millis))

@@ -27,8 +27,8 @@ pub struct EaseSettings {
     pub decay: DecaySettings,
     /// How events lose weight with age before the end of the log when users are counted; `auto`: half the span.
     pub training_decay: DecaySettings,
-    /// What an event says for its own item, 0 and up.
-    pub repeat: f32,
+    /// What an event says for its own item, 0 and up; unset: found from the training log.
+    pub repeat: Option<f32>,
 }
 
 impl Default for EaseSettings {
@@ -39,7 +39,7 @@ impl Default for EaseSettings {
             max_items: 12_000,
             decay: DecaySettings::default(),
             training_decay: DecaySettings::without_decay(),
-            repeat: 0.0,
+            repeat: None,
         }
     }
 }
@@ -106,8 +106,8 @@ pub struct SlimSettings {
     pub decay: DecaySettings,
     /// How events lose weight with age before the end of the log when users are counted; `auto`: half the span.
     pub training_decay: DecaySettings,
-    /// What an event says for its own item, 0 and up.
-    pub repeat: f32,
+    /// What an event says for its own item, 0 and up; unset: found from the training log.
+    pub repeat: Option<f32>,
 }
 
 impl Default for SlimSettings {
@@ -123,7 +123,7 @@ impl Default for SlimSettings {
             max_items: 5_000,
             decay: DecaySettings::default(),
             training_decay: DecaySettings::without_decay(),
-            repeat: 0.0,
+            repeat: None,
         }
     }
 }

@@ -198,7 +198,7 @@ proptest! {
         let settings = EaseSettings {
             decay: decay.clone(),
             training_decay: decay,
-            repeat,
+            repeat: Some(repeat),
             neighbours: 3,
             ..EaseSettings::default()
         };

@@ -1,0 +1,366 @@
+//! What may be written on the command line. Nothing is interpreted here: see `config.rs` and `cmd/`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Learns how long user interest lives, recommends from it, and says why.
+#[derive(Debug, Parser)]
+#[command(name = "wane", version, about, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Start with `wane demo`, then `wane inspect YOUR_LOG.csv`.")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Worker threads [default: all cores]. Results do not depend on it.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+
+    /// Print no progress bars.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(Demo),
+    Simulate(Simulate),
+    Inspect(Inspect),
+    Features(Features),
+    Fit(Fit),
+    Evaluate(Evaluate),
+    Recommend(Recommend),
+}
+
+/// The whole story on a simulated shop whose true half-lives are known.
+///
+/// Simulates a shop, reads its log back, compares models, recommends with reasons and writes report.html.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wane demo --out demo")]
+pub(crate) struct Demo {
+    /// Folder for the shop, the model and report.html.
+    #[arg(long, default_value = "wane-demo", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Seed of the simulation and of every model.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+}
+
+/// Write a synthetic shop: events, catalogue and the truth behind them.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wane simulate --out shop --users 10000 --items 2000 --days 365")]
+pub(crate) struct Simulate {
+    /// Folder for events, catalogue and truth.json.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Number of users [default: the demo's].
+    #[arg(long)]
+    pub(crate) users: Option<u32>,
+    /// Number of items [default: the demo's].
+    #[arg(long)]
+    pub(crate) items: Option<u32>,
+    /// Length of the log in days [default: the demo's].
+    #[arg(long)]
+    pub(crate) days: Option<u32>,
+    /// Seed: the same seed gives the same shop.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// File format of the events.
+    #[arg(long, value_enum, default_value_t = TableFormat::Parquet)]
+    pub(crate) format: TableFormat,
+}
+
+/// File formats that Wane writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// Comma-separated values.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// What Wane understands of a log: columns, units, spans, rejects. Writes nothing but the rejects file.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wane inspect events.csv
+  wane inspect logs/ --max-reject 5% --rejects rejects.csv
+  wane inspect taobao.csv --map user=1,item=2,type=4,time=5")]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Write a point-in-time correct feature table.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  wane features events.parquet --per user-category --catalogue items.csv --as-of 2024-05-01 --out features.parquet")]
+pub(crate) struct Features {
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
+    /// The Parquet file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The moment that the table describes: only events strictly before it count [default: just after the last event].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// What a row stands for.
+    #[arg(long, value_enum, default_value_t = FeatureRow::User)]
+    pub(crate) per: FeatureRow,
+    /// Half-lives of the decayed sums.
+    #[arg(long, value_name = "DURATIONS", value_delimiter = ',', default_value = "1d,7d,30d,90d")]
+    pub(crate) half_lives: Vec<String>,
+}
+
+/// What a row of the feature table stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FeatureRow {
+    /// One row per user.
+    User,
+    /// One row per item.
+    Item,
+    /// One row per user and category (needs a catalogue).
+    UserCategory,
+    /// One row per user and item.
+    UserItem,
+}
+
+/// Train a model and save it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  wane fit events.csv --catalogue items.csv --model item-knn --out model")]
+pub(crate) struct Fit {
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
+    /// The model folder to write; an older Wane model there is replaced at once and whole.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: PathBuf,
+    /// Which model; `best` compares all on a hold-out and keeps the winner.
+    #[arg(long, default_value = "best", value_name = "NAME")]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Compare models and baselines honestly, with intervals.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wane evaluate events.csv --report report.html
+  wane evaluate sales.parquet --targets next-basket --test-span 8w
+  wane evaluate --protocol pre-split --train train.tsv --valid dev.tsv --test test.tsv --negatives negatives.tsv.gz
+  wane evaluate log.csv --models decayed-popularity,item-knn --tune 20")]
+pub(crate) struct Evaluate {
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    /// How the log is split and what is predicted.
+    #[arg(long, value_enum, default_value_t = ProtocolName::TimeSplit)]
+    pub(crate) protocol: ProtocolName,
+    /// What a test case must find (time split).
+    #[arg(long, value_enum, default_value_t = TargetsName::All)]
+    pub(crate) targets: TargetsName,
+    /// Length of the test part, as a duration (8w) or a share of the span (10%).
+    #[arg(long, value_name = "SPAN", default_value = "10%")]
+    pub(crate) test_span: String,
+    /// Length of the validation part before it.
+    #[arg(long, value_name = "SPAN", default_value = "10%")]
+    pub(crate) valid_span: String,
+    /// Training file (pre-split).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) train: Option<PathBuf>,
+    /// Validation file (pre-split).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) valid: Option<PathBuf>,
+    /// Test file (pre-split).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) test: Option<PathBuf>,
+    /// Given negatives per test user (columns: user, neg_items): ranking is among them and the targets.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) negatives: Option<PathBuf>,
+    /// Given negatives per validation user, for --tune.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) valid_negatives: Option<PathBuf>,
+    /// Leave items out of the ranking that the user had before (the literature's way; repeats can then never be hits).
+    #[arg(long)]
+    pub(crate) exclude_seen: bool,
+    /// Models to compare [default: all that fit the log].
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) models: Vec<String>,
+    /// Ignore relations of the catalogue (they may be undated and know the future).
+    #[arg(long)]
+    pub(crate) no_relations: bool,
+    /// Trials of a seeded search over each model's ranges, on the validation part only.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) tune: u32,
+    /// Where trials are kept, so that a search can be resumed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trials: Option<PathBuf>,
+    /// Judge on the validation part instead of the test part.
+    #[arg(long)]
+    pub(crate) on_validation: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a self-contained HTML report.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// How the log is split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProtocolName {
+    /// Train before T1, validate T1..T2, test after.
+    TimeSplit,
+    /// Each user's last event is the test, the one before validates.
+    LeaveOneOut,
+    /// Files split by somebody else: --train, --valid, --test.
+    PreSplit,
+    /// Each event of a test session is predicted from those before it (with --train, --valid, --test).
+    NextItem,
+}
+
+/// What a test case must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetsName {
+    /// Every item of the user's test part.
+    All,
+    /// The items of the user's first basket in the test part.
+    NextBasket,
+    /// The first item of the user's test part.
+    NextItem,
+}
+
+/// Top-K for one user or many, with reasons.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wane recommend model --user 42 --explain
+  wane recommend model --user 42 --as-of 2024-05-01 --filter 'price < 20 and category = \"Snacks\"' --no-repeat
+  wane recommend model --users users.csv -k 20 --out lists.parquet")]
+pub(crate) struct Recommend {
+    /// The model folder.
+    pub(crate) model: PathBuf,
+    /// The user to recommend for.
+    #[arg(long, required_unless_present = "users", conflicts_with = "users", value_name = "ID")]
+    pub(crate) user: Option<String>,
+    /// A file with a user column, or `all`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: Option<PathBuf>,
+    /// Length of the list.
+    #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) k: u32,
+    /// The moment of the question [default: just after the newest event that the model knows].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Newer events than the model's, read and added to the histories.
+    #[arg(long, value_name = "EVENTS", num_args = 1..)]
+    pub(crate) events: Vec<PathBuf>,
+    /// Items that must not appear.
+    #[arg(long, value_delimiter = ',', value_name = "ITEMS")]
+    pub(crate) exclude: Vec<String>,
+    /// An expression on catalogue fields, e.g. 'price < 20 and brand = "Acme"'.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// Leave out what the user had before.
+    #[arg(long)]
+    pub(crate) no_repeat: bool,
+    /// 0: by score alone; 1: as different from each other as possible.
+    #[arg(long, default_value_t = 0.0, value_name = "0..1")]
+    pub(crate) diversity: f32,
+    /// Say why: the share of every past event in every score.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Print JSON (reasons included).
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write lists to a .parquet or .jsonl file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How a behaviour log is read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading events")]
+pub(crate) struct EventArgs {
+    /// Log files, folders or globs (CSV, TSV, JSONL, Parquet; .gz, .zst).
+    #[arg(value_name = "EVENTS")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Which column is what: user=COL,item=COL,time=COL,type=COL,value=COL,session=COL (names, or positions from 1).
+    #[arg(long, value_delimiter = ',', value_name = "ROLE=COL")]
+    pub(crate) map: Vec<String>,
+    /// Whether delimited files begin with a header [default: found from the first row].
+    #[arg(long, value_name = "auto|yes|no")]
+    pub(crate) header: Option<String>,
+    /// Unit of numeric times [default: found from their size].
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) time_unit: Option<String>,
+    /// New names for event types: 1=view,4=purchase.
+    #[arg(long, value_delimiter = ',', value_name = "OLD=NEW")]
+    pub(crate) types: Vec<String>,
+    /// A rule that sets an event's type, or drops or rejects its row: 'Quantity<0=return', 'InvoiceNo^C=cancellation'.
+    #[arg(long = "rule", value_name = "RULE")]
+    pub(crate) rules: Vec<String>,
+    /// Rows without a user: reject them, skip them, or make their session the user.
+    #[arg(long, value_name = "reject|skip|session", default_value = "reject")]
+    pub(crate) guests: String,
+    /// Items to leave out, as patterns with `*`: POST,'BANK*'.
+    #[arg(long, value_delimiter = ',', value_name = "PATTERNS")]
+    pub(crate) exclude_items: Vec<String>,
+    /// Drop rows that repeat another row exactly.
+    #[arg(long)]
+    pub(crate) dedupe: bool,
+    /// Fail when more than this share of the rows is rejected.
+    #[arg(long, value_name = "PERCENT", default_value = "1%")]
+    pub(crate) max_reject: String,
+    /// Write rejected rows with their reasons to this CSV file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Reject events after this moment as future-dated.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) not_after: Option<String>,
+    /// Drop users with more events than this on some day (bots).
+    #[arg(long, value_name = "N")]
+    pub(crate) max_events_per_day: Option<u32>,
+    /// Drop users with fewer events, again and again until nothing changes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) min_user_events: u32,
+    /// Drop items with fewer events, again and again until nothing changes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) min_item_events: u32,
+}
+
+/// How a catalogue is read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reading the catalogue")]
+pub(crate) struct CatalogueArgs {
+    /// Item properties (CSV, TSV, JSONL, Parquet).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) catalogue: Option<PathBuf>,
+    /// Which catalogue column is what: item=COL,title=COL,category=COL,brand=COL,price=COL,…
+    #[arg(long, value_delimiter = ',', value_name = "ROLE=COL")]
+    pub(crate) catalogue_map: Vec<String>,
+}
+
+/// Settings that several commands share.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SharedArgs {
+    /// Settings file; see config/reference.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Seed of every random choice.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+}

@@ -1,0 +1,9 @@
+//! One file per verb.
+
+pub(crate) mod demo;
+pub(crate) mod evaluate;
+pub(crate) mod features;
+pub(crate) mod fit;
+pub(crate) mod inspect;
+pub(crate) mod recommend;
+pub(crate) mod simulate;

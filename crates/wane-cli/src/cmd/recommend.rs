@@ -1,0 +1,160 @@
+//! `wane recommend`: top-K for one user or many, with reasons.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use wane::artifact::Artifact;
+use wane::events::read::{ReadOptions, Table, read_events};
+use wane::events::{EventLog, UserId, format_days, join, write_table};
+use wane::pipeline::{Asked, answers, answers_table};
+use wane::recommend::{Answer, AnsweredItem, Backfill, Filter, FilterSettings, ListSettings};
+
+use super::features::just_after;
+use crate::args::Recommend;
+use crate::config::moment;
+use crate::terminal::{Terminal, table};
+
+/// Runs the command.
+pub(crate) fn run(args: &Recommend, terminal: Terminal) -> Result<()> {
+    let artifact = Artifact::load(&args.model)?;
+    let log = histories(&artifact, args, terminal)?;
+    let catalogue = artifact.catalogue.as_ref();
+    let filter = Filter::new(
+        &FilterSettings {
+            exclude: args.exclude.clone(),
+            no_repeat: args.no_repeat,
+            expression: args.filter.clone(),
+            ..FilterSettings::default()
+        },
+        log.items(),
+        catalogue,
+    )?;
+    let users = users(args, &log)?;
+    let as_of = match &args.as_of {
+        Some(text) => moment(text)?,
+        None => just_after(log.span()),
+    };
+    let list = ListSettings { k: args.k as usize, diversity: args.diversity };
+    let asked = Asked { users: &users, as_of, list, filter: &filter, explain: args.explain || args.json };
+    let model = Backfill::new(artifact.recommender()?, &artifact.log);
+    let lists = answers(&model, &log, catalogue, &asked)?;
+    match &args.out {
+        Some(path) => {
+            write_lists(&lists, path)?;
+            terminal.line(format!("{}: {} lists", path.display(), lists.len()))
+        }
+        None if args.json => terminal.json(&lists),
+        None => lists.iter().try_for_each(|answer| terminal.line(words(answer, args.explain))),
+    }
+}
+
+/// The model's histories, with newer events where they are given.
+fn histories(artifact: &Artifact, args: &Recommend, terminal: Terminal) -> Result<EventLog> {
+    if args.events.is_empty() {
+        return Ok(artifact.log.clone());
+    }
+    let (newer, _) = read_events(&args.events, &ReadOptions::default())?;
+    let known = artifact.log.items();
+    let strange = newer.items().iter().filter(|name| known.position(name).is_none()).count();
+    if strange > 0 {
+        terminal.remark(format!(
+            "{strange} items of the newer events are unknown to the model; fit it again to use them"
+        ));
+    }
+    Ok(join(&[&artifact.log, &newer.over_items(known)])?.log)
+}
+
+fn users(args: &Recommend, log: &EventLog) -> Result<Vec<UserId>> {
+    let names: Vec<String> = match (&args.user, &args.users) {
+        (Some(user), _) => vec![user.clone()],
+        (None, Some(path)) if path == Path::new("all") => {
+            return Ok((0..log.n_users() as u32).map(UserId).collect());
+        }
+        (None, Some(path)) => user_column(path)?,
+        (None, None) => bail!("name a user with --user ID, or a file of users with --users FILE"),
+    };
+    names
+        .iter()
+        .map(|name| {
+            log.users().position(name).map(UserId).with_context(|| {
+                let near = log.users().name(0);
+                format!("user `{name}` has no events in the model's log (ids look like `{near}`); give newer events with --events")
+            })
+        })
+        .collect()
+}
+
+fn user_column(path: &Path) -> Result<Vec<String>> {
+    let table = Table::open(path)?;
+    let name = table
+        .names()
+        .iter()
+        .find(|name| ["user", "user_id", "userid"].contains(&name.to_lowercase().as_str()))
+        .or(table.names().first())
+        .with_context(|| format!("{}: no column", path.display()))?;
+    let column = table.column(name).with_context(|| format!("{}: no column {name}", path.display()))?;
+    Ok((0..table.rows()).filter_map(|row| column.text(row)).map(str::to_owned).collect())
+}
+
+/// By the file's ending: JSON lines with one answer per line, or a table with one item per row.
+fn write_lists(lists: &[Answer], path: &Path) -> Result<()> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    if ending != "jsonl" {
+        return Ok(write_table(&answers_table(lists)?, path)?);
+    }
+    let mut file = BufWriter::new(File::create(path).with_context(|| path.display().to_string())?);
+    for answer in lists {
+        serde_json::to_writer(&mut file, answer)?;
+        writeln!(file)?;
+    }
+    file.flush().with_context(|| path.display().to_string())
+}
+
+/// An answer for people.
+pub(crate) fn words(answer: &Answer, explain: bool) -> String {
+    let name = |item: &AnsweredItem| match &item.title {
+        Some(title) => format!("{title} ({})", item.item),
+        None => item.item.clone(),
+    };
+    let rows = answer.items.iter().zip(1..).map(|(item, place)| {
+        let mut row = vec![format!("{place:>2}  {}", name(item)), format!("{:.4}", item.score)];
+        if explain {
+            row.push(reasons(item));
+        }
+        row
+    });
+    let header: &[&str] = if explain { &["item", "score", "because"] } else { &["item", "score"] };
+    format!("For {} as of {}\n{}", answer.user, answer.as_of, table(header, rows))
+}
+
+/// The three greatest reasons in words, the rest summed up.
+fn reasons(item: &AnsweredItem) -> String {
+    let total: f64 =
+        item.reasons.iter().map(|reason| reason.share).chain(item.remainder.values().copied()).sum();
+    let percent = |share: f64| if total == 0.0 { 0.0 } else { 100.0 * share / total };
+    let mut lines: Vec<String> = item
+        .reasons
+        .iter()
+        .take(3)
+        .map(|reason| {
+            let event = &reason.event;
+            let what = event.title.as_ref().unwrap_or(&event.item);
+            let age = format_days(reason.age_days);
+            format!(
+                "{:.0} % {} of {what}, {age} ago ({})",
+                percent(reason.share),
+                event.event_type,
+                reason.relation
+            )
+        })
+        .collect();
+    let rest: f64 = item.reasons.iter().skip(3).map(|reason| reason.share).sum();
+    if item.reasons.len() > 3 {
+        lines.push(format!("{:.0} % {} other events", percent(rest), item.reasons.len() - 3));
+    }
+    let others = item.remainder.iter().filter(|(_, share)| percent(**share).abs() >= 0.5);
+    lines.extend(others.map(|(name, share)| format!("{:.0} % {name}", percent(*share))));
+    lines.join("\n")
+}

@@ -1,0 +1,164 @@
+//! Step 3: models compete on a split, each fitted on what came before.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::eval::{
+    Evaluation, JudgeSettings, Judged, LeakageQuestion, Monitor, Part, ProtocolSummary, Search, Split, Trial,
+    check_leakage, judge, tune,
+};
+use crate::interest::Catalogue;
+use crate::recommend::{ModelSettings, Recommender, Training};
+
+/// What is compared and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contest {
+    /// The models.
+    pub models: Vec<ModelSettings>,
+    /// How cases are judged.
+    pub judge: JudgeSettings,
+    /// Judge on the validation part instead of the test part.
+    pub on_validation: bool,
+    /// Trials of the search over each model's ranges on the validation part; 0: no search.
+    pub trials: u64,
+    /// What the search maximises, and what the best model is best at.
+    pub metric: String,
+}
+
+/// A comparison with what was fitted for it.
+pub struct Comparison {
+    /// The figures.
+    pub evaluation: Evaluation,
+    /// The settings that competed, tuned where that was asked for, in the order of the figures.
+    pub settings: Vec<ModelSettings>,
+    /// The fitted models, in the order of the figures.
+    pub models: Vec<Box<dyn Recommender>>,
+    /// The place of the best model by the contest's metric.
+    pub best: usize,
+}
+
+/// Compares models. `done` are the trials of an earlier search, `record` keeps new ones.
+///
+/// # Errors
+/// [`Error::Empty`] without models; errors of fitting; those of `record`.
+pub fn compare(
+    split: &Split,
+    catalogue: Option<&Catalogue>,
+    contest: &Contest,
+    done: &[Trial],
+    mut record: impl FnMut(&Trial) -> Result<()>,
+    monitor: &dyn Monitor,
+) -> Result<Comparison> {
+    let arena = Arena { split, catalogue, contest, monitor };
+    let part = if contest.on_validation { &split.validation } else { &split.test };
+    let (mut judged, mut models, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
+    for settings in &contest.models {
+        let settings = arena.tuned(settings, done, &mut record)?;
+        let (model, result) = arena.run(&settings, part)?;
+        judged.push(result);
+        models.push(model);
+        chosen.push(settings);
+    }
+    let reference = chosen.iter().position(|settings| settings.name() == "decayed-popularity").unwrap_or(0);
+    if let Some(reference) = judged.get(reference).cloned() {
+        judged.iter_mut().for_each(|judged| judged.compare_with(&reference));
+    }
+    let score =
+        |judged: &Judged| judged.result.metrics.get(&contest.metric).map_or(0.0, |figure| figure.value);
+    let best = (0..judged.len())
+        .max_by(|&a, &b| score(&judged[a]).total_cmp(&score(&judged[b])).then(b.cmp(&a)))
+        .ok_or_else(|| Error::Empty {
+            what: "no models to compare".to_owned(),
+            remedy: "Name at least one with --models".to_owned(),
+        })?;
+    let evaluation = Evaluation {
+        protocol: arena.summary(part),
+        leakage: check_leakage(&split.log, part, catalogue, arena.question()),
+        models: judged.into_iter().map(|judged| judged.result).collect(),
+    };
+    Ok(Comparison { evaluation, settings: chosen, models, best })
+}
+
+/// What all models of a contest share.
+struct Arena<'a> {
+    split: &'a Split,
+    catalogue: Option<&'a Catalogue>,
+    contest: &'a Contest,
+    monitor: &'a dyn Monitor,
+}
+
+impl Arena<'_> {
+    /// Fits a model on a part's training log and judges it on the part's cases.
+    fn run(&self, settings: &ModelSettings, part: &Part) -> Result<(Box<dyn Recommender>, Judged)> {
+        self.monitor.begin(&format!("fitting {}", settings.name()), 0);
+        let training =
+            Training { log: &part.training, catalogue: self.catalogue, seed: self.contest.judge.seed };
+        let start = self.monitor.seconds();
+        let model = settings.fit(&training)?;
+        let fit_seconds = self.monitor.seconds() - start;
+        self.monitor.begin(&format!("judging {}", settings.name()), part.cases.len() as u64);
+        let judge_settings = self.contest.judge;
+        let mut judged =
+            judge(settings.name(), &*model, self.split, part, self.catalogue, judge_settings, self.monitor);
+        judged.result.fit_seconds = fit_seconds;
+        Ok((model, judged))
+    }
+
+    /// The best settings that a search on the validation part finds; the given ones where nothing is to be searched.
+    fn tuned(
+        &self,
+        settings: &ModelSettings,
+        done: &[Trial],
+        record: &mut impl FnMut(&Trial) -> Result<()>,
+    ) -> Result<ModelSettings> {
+        if self.contest.trials == 0 || settings.ranges().is_empty() {
+            return Ok(settings.clone());
+        }
+        let name = format!("{} by {}", settings.name(), self.contest.metric);
+        let search = Search {
+            name: &name,
+            ranges: settings.ranges(),
+            trials: self.contest.trials,
+            seed: self.contest.judge.seed,
+        };
+        let score = |drawn: &Value| {
+            let (_, judged) = self.run(&with_all(settings, "", drawn)?, &self.split.validation)?;
+            let figure = judged.result.metrics.get(&self.contest.metric);
+            figure.map(|figure| figure.value).ok_or_else(|| {
+                Error::setting("metric", "a metric such as ndcg@10 or mrr@20", &self.contest.metric)
+            })
+        };
+        let best = tune(&search, done, score, record, self.monitor)?;
+        with_all(settings, "", &best.settings)
+    }
+
+    fn question(&self) -> LeakageQuestion {
+        LeakageQuestion {
+            uses_relations: self.contest.models.iter().any(ModelSettings::needs_relations),
+            exclude_seen: self.contest.judge.exclude_seen,
+        }
+    }
+
+    fn summary(&self, part: &Part) -> ProtocolSummary {
+        ProtocolSummary {
+            split: self.split.protocol.clone(),
+            judged_on: if self.contest.on_validation { "validation" } else { "test" },
+            exclude_seen: self.contest.judge.exclude_seen,
+            given_negatives: part.cases.iter().any(|case| case.negatives.is_some()),
+            training_events: part.training.len() as u64,
+            cases: part.cases.len() as u64,
+            candidates: part.candidates.iter().filter(|&&candidate| candidate).count() as u64,
+            seed: self.contest.judge.seed,
+        }
+    }
+}
+
+/// Settings with all values of a table, whose tables within are settings' own tables.
+fn with_all(settings: &ModelSettings, prefix: &str, drawn: &Value) -> Result<ModelSettings> {
+    let Value::Object(table) = drawn else {
+        return settings.with(prefix.trim_end_matches('.'), drawn.clone());
+    };
+    table.iter().try_fold(settings.clone(), |settings, (name, value)| {
+        with_all(&settings, &format!("{prefix}{name}."), value)
+    })
+}

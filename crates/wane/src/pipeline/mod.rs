@@ -1,0 +1,30 @@
+//! The main path, step by step: read, fit, compare, recommend. Each step is a function; the shells only call them.
+
+mod compare;
+mod picture;
+mod read;
+mod recommend;
+
+pub use compare::{Comparison, Contest, compare};
+pub use picture::{Picture, draw};
+pub use read::{Cleaning, Dataset, Sources, read};
+pub use recommend::{Asked, answers, answers_table};
+
+use crate::artifact::Artifact;
+use crate::error::Result;
+use crate::recommend::{ModelSettings, Training};
+
+/// Fits a model to a whole log, ready to be saved.
+///
+/// # Errors
+/// [`crate::Error::Setting`] for a setting out of its range.
+pub fn fit(data: &Dataset, settings: &ModelSettings, seed: u64) -> Result<Artifact> {
+    let training = Training { log: &data.log, catalogue: data.catalogue.as_ref(), seed };
+    Ok(Artifact {
+        settings: settings.clone(),
+        parameters: settings.fit(&training)?.parameters(),
+        log: data.log.clone(),
+        catalogue: data.catalogue.clone(),
+        seed,
+    })
+}

@@ -1,0 +1,92 @@
+//! Step 1: files become a log and a catalogue that share one vocabulary of items.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::events::read::{Inspection, ReadOptions, read_events};
+use crate::events::{EventLog, drop_bots, k_core};
+use crate::interest::{Catalogue, CatalogueFile, CatalogueInspection, CatalogueMap};
+
+/// Where data comes from and how it is read.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Log files, folders or globs.
+    pub events: Vec<PathBuf>,
+    /// How they are read.
+    pub options: ReadOptions,
+    /// Which users and items are left out after reading.
+    pub cleaning: Cleaning,
+    /// The catalogue's file.
+    pub catalogue: Option<PathBuf>,
+    /// Which catalogue column is what.
+    pub catalogue_map: CatalogueMap,
+    /// Whether the catalogue's relations are left out.
+    pub without_relations: bool,
+}
+
+/// Which users and items are left out after reading. By default none.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cleaning {
+    /// Users with more events per active day than this are left out.
+    pub max_events_per_day: Option<f64>,
+    /// Users with fewer events are left out, and so on until nothing changes.
+    pub min_user_events: usize,
+    /// Items with fewer events are left out, and so on until nothing changes.
+    pub min_item_events: usize,
+}
+
+/// A log with its catalogue and the account of how they were read.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The events.
+    pub log: EventLog,
+    /// Item properties; rows are the log's items.
+    pub catalogue: Option<Catalogue>,
+    /// What was understood of the log.
+    pub inspection: Inspection,
+    /// What was understood of the catalogue.
+    pub catalogue_inspection: Option<CatalogueInspection>,
+}
+
+/// Reads a log and, where there is one, its catalogue.
+///
+/// # Errors
+/// Whatever reading finds wrong; messages say where and how to mend it.
+pub fn read(sources: &Sources) -> Result<Dataset> {
+    let (log, inspection) = read_events(&sources.events, &sources.options)?;
+    let log = sources.cleaning.apply(log);
+    let data = Dataset { log, catalogue: None, inspection, catalogue_inspection: None };
+    data.with_catalogue(sources)
+}
+
+impl Cleaning {
+    fn apply(&self, mut log: EventLog) -> EventLog {
+        if let Some(most) = self.max_events_per_day {
+            log = drop_bots(&log, most).0;
+        }
+        if self.min_user_events > 1 || self.min_item_events > 1 {
+            log = k_core(&log, self.min_user_events, self.min_item_events).0;
+        }
+        log
+    }
+}
+
+impl Dataset {
+    /// Adds the catalogue of the sources, if they have one.
+    ///
+    /// # Errors
+    /// Whatever reading the catalogue finds wrong.
+    pub fn with_catalogue(mut self, sources: &Sources) -> Result<Self> {
+        if let Some(path) = &sources.catalogue {
+            let file = CatalogueFile::open(path, &sources.catalogue_map)?;
+            self.log = self.log.with_items(file.item_names());
+            let (mut catalogue, inspection) = file.align(self.log.items())?;
+            if sources.without_relations {
+                catalogue.relations.clear();
+            }
+            self.catalogue = Some(catalogue);
+            self.catalogue_inspection = Some(inspection);
+        }
+        Ok(self)
+    }
+}

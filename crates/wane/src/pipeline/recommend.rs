@@ -1,0 +1,96 @@
+//! Step 4: a model is asked, and answers with names and reasons.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::events::{EventLog, Timestamp, UserId};
+use crate::interest::Catalogue;
+use crate::recommend::{
+    Answer, Explanation, Filter, ListSettings, Names, Query, Recommender, Scores, best_items,
+};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The users.
+    pub users: &'a [UserId],
+    /// The moment; only events strictly before it are known.
+    pub as_of: Timestamp,
+    /// Length and variety of the lists.
+    pub list: ListSettings,
+    /// What may be shown.
+    pub filter: &'a Filter,
+    /// Whether to say why.
+    pub explain: bool,
+}
+
+/// Answers for all users, in their order.
+///
+/// # Errors
+/// [`crate::Error::Setting`] for list settings out of range.
+pub fn answers(
+    model: &dyn Recommender,
+    log: &EventLog,
+    catalogue: Option<&Catalogue>,
+    asked: &Asked<'_>,
+) -> Result<Vec<Answer>> {
+    let names = Names { log, catalogue };
+    asked
+        .users
+        .par_iter()
+        .map_init(
+            || Scores::new(model.n_items()),
+            |scores, &user| {
+                let history = log.history(user).before(asked.as_of);
+                let query = Query { history, as_of: asked.as_of, candidates: None };
+                let best = best_items(
+                    model,
+                    &query,
+                    &asked.filter.for_query(&query),
+                    asked.list,
+                    catalogue,
+                    scores,
+                )?;
+                let item = |scored: crate::recommend::Scored| {
+                    let explanation = if asked.explain {
+                        model.explain(&query, scored.item)
+                    } else {
+                        Explanation { score: scored.score, ..Explanation::default() }
+                    };
+                    names.answer(&query, scored.item, explanation)
+                };
+                Ok(Answer {
+                    user: log.users().name(user.index()).to_owned(),
+                    as_of: asked.as_of.to_string(),
+                    items: best.into_iter().map(item).collect(),
+                })
+            },
+        )
+        .collect()
+}
+
+/// Answers as a table: user, as_of, rank from 1, item, score. Reasons have their own form and stay in the answers.
+///
+/// # Errors
+/// [`Error::Limit`] when the table is too large for one batch.
+pub fn answers_table(lists: &[Answer]) -> Result<RecordBatch> {
+    let rows = || {
+        lists.iter().flat_map(|list| (1u32..).zip(&list.items).map(move |(rank, item)| (list, rank, item)))
+    };
+    let columns: [(&str, ArrayRef); 5] = [
+        ("user", Arc::new(StringArray::from_iter_values(rows().map(|row| &row.0.user)))),
+        ("as_of", Arc::new(StringArray::from_iter_values(rows().map(|row| &row.0.as_of)))),
+        ("rank", Arc::new(UInt32Array::from_iter_values(rows().map(|row| row.1)))),
+        ("item", Arc::new(StringArray::from_iter_values(rows().map(|row| &row.2.item)))),
+        ("score", Arc::new(Float32Array::from_iter_values(rows().map(|row| row.2.score)))),
+    ];
+    RecordBatch::try_from_iter(columns).map_err(|_| Error::Limit {
+        what: "rows of one table of answers",
+        limit: u64::from(u32::MAX),
+        got: rows().count() as u64,
+        remedy: "Ask for fewer users at once",
+    })
+}
