@@ -10,4 +10,5 @@ mod layers;
 mod models;
 mod neighbours;
 mod readers;
+mod report;
 mod simulator;

@@ -153,4 +153,18 @@ proptest! {
             prop_assert_eq!(scores(once.as_ref(), &query), scores(again.as_ref(), &query), "{}", name);
         }
     }
+
+    #[test]
+    fn a_saved_model_scores_alike(events in events(), user in 0..USERS) {
+        let log = log(&events);
+        let (query, training) = (ask(&log, user), training(&log));
+        let vmis = VmisKnnSettings { sessions: 3, neighbours: 2, ..VmisKnnSettings::default() };
+        let (fitted, n_items) = (vmis.fit(&training).unwrap(), log.n_items());
+        let back = vmis.load(fitted.parameters(), n_items).unwrap();
+        prop_assert_eq!(scores(&back, &query), scores(&fitted, &query));
+        let tifu = TifuKnnSettings { neighbours: 2, decay: DecaySettings::default(), ..TifuKnnSettings::default() };
+        let fitted = tifu.fit(&training).unwrap();
+        let back = tifu.load(fitted.parameters(), log.event_types(), n_items).unwrap();
+        prop_assert_eq!(scores(&back, &query), scores(&fitted, &query));
+    }
 }

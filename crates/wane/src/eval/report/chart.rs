@@ -173,7 +173,7 @@ impl BarChart<'_> {
         let middle = top + ROW / 2.0;
         let end = scale.place(bar.value);
         let word_at = bar.interval.map_or(end, |(_, hi)| scale.place(hi).max(end));
-        let letters = (self.names / 6.9).max(4.0) as usize;
+        let letters = ((self.names - 8.0) / 7.2).max(4.0) as usize;
         html! {
             (clipped_text("word", (self.names - 8.0, middle + 4.0), "end", &bar.label, letters))
             @if bar.value > 0.0 && bar.value.is_finite() {

@@ -167,7 +167,7 @@ fn bars(report: &Report) -> Markup {
             b { (metric_name(name)) " by model. " }
             "Whiskers are 95 % intervals: where they overlap widely, the order may be chance."
             @if let Some(reference) = report.reference.as_ref().filter(|_| reference.is_some()) {
-                " The dashed line is " (reference) "."
+                " The dashed line is " (clipped(reference, NAME_LETTERS)) "."
             }
         },
     )

@@ -72,7 +72,7 @@ impl Days {
         // A gap between columns is a kindness only where there is room for it.
         let width = if self.step() > 4.0 { self.step() - 1.0 } else { self.step() };
         html! {
-            (clipped_text("word loud", (0.0, base - 18.0), "start", &row.series.name, 24))
+            (clipped_text("word loud", (0.0, base - 18.0), "start", &row.series.name, 20))
             (text("tick", (0.0, base - 3.0), "start", &count(row.series.events)))
             (rule("grid", (LEFT, base - height), (RIGHT, base - height)))
             (text("tick", (RIGHT + 8.0, base - height + 4.0), "start", &short_count(most)))

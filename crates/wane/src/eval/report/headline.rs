@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::metric_name::{metric_name, what_it_measures};
 use super::number::{count, duration, interval, metric, signed_metric, trimmed};
 use super::page::Section;
+use super::svg::clipped;
 use super::view::{Model, Report, finite};
 use crate::eval::{Estimate, Severity};
 
@@ -25,17 +26,22 @@ fn verdict(report: &Report) -> Markup {
     let reference = measured.iter().find(|(model, _)| Some(&model.name) == report.reference.as_ref());
     match (measured.as_slice(), reference) {
         ([], _) => html! { "No model was judged by " (metric_name(name)) "." },
-        ([only], _) => html! { strong { (only.0.name) } " reaches " (reached(name, only.1)) "." },
+        ([only], _) => html! { strong { (name_of(only)) } " reaches " (reached(name, only.1)) "." },
         ([best, second, ..], Some(reference)) if best.0.name == reference.0.name => html! {
-            "No model ranks better than " strong { (best.0.name) } " itself: it reaches " (reached(name, best.1))
-            ", and next comes " (second.0.name) " with " (metric(second.1.value)) "."
+            "No model ranks better than " strong { (name_of(best)) } " itself: it reaches " (reached(name, best.1))
+            ", and next comes " (name_of(second)) " with " (metric(second.1.value)) "."
         },
         ([best, ..], Some(reference)) => against(name, *best, *reference),
         ([best, second, ..], None) => html! {
-            strong { (best.0.name) } " ranks best: " (reached(name, best.1)) ". Next comes " (second.0.name)
+            strong { (name_of(best)) } " ranks best: " (reached(name, best.1)) ". Next comes " (name_of(second))
             " with " (metric(second.1.value)) "."
         },
     }
+}
+
+/// A model's name, as much of it as a sentence can bear.
+fn name_of(measured: &(&Model, Estimate)) -> String {
+    clipped(&measured.0.name, 60)
 }
 
 fn reached(name: &str, estimate: Estimate) -> Markup {
@@ -48,9 +54,9 @@ fn reached(name: &str, estimate: Estimate) -> Markup {
 fn against(name: &str, best: (&Model, Estimate), reference: (&Model, Estimate)) -> Markup {
     let gain = 100.0 * (best.1.value / reference.1.value - 1.0);
     html! {
-        strong { (best.0.name) } " ranks best: its " (metric_name(name)) " of " (metric(best.1.value))
+        strong { (name_of(&best)) } " ranks best: its " (metric_name(name)) " of " (metric(best.1.value))
         @if gain.is_finite() { " is " strong { (trimmed(gain, 1)) " %" } " above " } @else { " compares with " }
-        (reference.0.name) " (" (metric(reference.1.value)) "). "
+        (name_of(&reference)) " (" (metric(reference.1.value)) "). "
         @if let Some(difference) = finite(&best.0.difference, name) { (surely(difference)) }
     }
 }

@@ -27,7 +27,7 @@ pub fn render(report: &Report) -> String {
     let title = if report.title.is_empty() { "Wane report" } else { &report.title };
     let title = clipped(title, TITLE_LETTERS);
     let sections = sections(report);
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -49,8 +49,15 @@ pub fn render(report: &Report) -> String {
                 footer { "Made by Wane. This page holds all of its data and loads nothing." }
             }
         }
-    }
-    .into_string()
+    };
+    page.into_string().chars().filter(|letter| is_harmless(*letter)).collect()
+}
+
+/// Whether a letter stays where it is: control characters are no XML, and one bidirectional override (U+202E) in a
+/// name would turn the rest of its paragraph around, figures and all.
+fn is_harmless(letter: char) -> bool {
+    let turns = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    letter == '\n' || !(letter.is_control() || turns)
 }
 
 fn sections(report: &Report) -> Vec<Section> {

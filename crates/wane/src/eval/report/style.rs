@@ -103,8 +103,8 @@ footer{color:var(--soft);font-size:13px;padding-top:24px;padding-bottom:56px}
 @page{size:A4;margin:16mm 15mm}
 @media print{body{font-size:10.5pt;background:none}header{padding-top:0}nav{display:none}
 header,main,footer{max-width:none;padding-left:0;padding-right:0}
-section{margin-top:18pt;padding-top:14pt}h2,h3,h4{break-after:avoid}tr,.cards,.user .timeline{break-inside:avoid}
+p{break-inside:avoid}section{margin-top:18pt;padding-top:14pt}h2,h3,h4,p.soft,.key{break-after:avoid}footer{padding:12pt 0 0}tr,.cards,.user .timeline{break-inside:avoid}
 .pair{grid-template-columns:1fr 1fr;gap:0 16pt}.wide{overflow:visible}table{font-size:8.5pt}td small,th small{font-size:7pt}
-th,td{padding:4pt 6pt 4pt 0}.cards{gap:8pt}.cards dd{font-size:14pt}.cards dd.long{font-size:9pt}
+th,td{padding:4pt 6pt 4pt 0}.cards{grid-template-columns:repeat(5,1fr);gap:8pt}.cards dd{font-size:14pt}.cards dd.long{font-size:9pt}
 .cards div,.remarks li,svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 "#;
