@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use wane::eval::Monitor;
 
@@ -110,13 +110,17 @@ impl Drop for BarMonitor {
 /// A table whose first column is left-aligned and whose others are right-aligned.
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(NOTHING.header_separator(LineStyle::none().fill('─').junction('─')))
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+    // Numbers are right-aligned under their heads; words, as in reasons, are not.
+    for (column, head) in table.column_iter_mut().zip(header).skip(1) {
+        let is_words = *head == "because";
+        column.set_cell_alignment(if is_words { CellAlignment::Left } else { CellAlignment::Right });
     }
     table.to_string()
 }

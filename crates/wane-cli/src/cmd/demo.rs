@@ -123,7 +123,7 @@ fn beside_truth(
         events: learned.events,
         row: TruthRow {
             label: format!("{event_type} of {category}"),
-            fitted: Estimate { value: days, lo: days, hi: days },
+            fitted: Estimate { value: days, lo: f64::NAN, hi: f64::NAN },
             truth: planted.half_life_days.days(),
         },
     })

@@ -131,7 +131,9 @@ fn undated_items(catalogue: &Catalogue) -> Option<Finding> {
 fn items_before_their_time(part: &Part, catalogue: &Catalogue) -> Option<Finding> {
     let created = |item: &ItemId| catalogue.created.get(item.index()).copied().flatten();
     let early = |case: &Case| {
-        let is_early = |item: &&ItemId| created(item).is_some_and(|created| created > case.as_of);
+        let is_early = |item: &&ItemId| {
+            part.candidates[item.index()] && created(item).is_some_and(|created| created > case.as_of)
+        };
         case.targets.iter().filter(is_early).count()
     };
     let count = part.cases.iter().map(early).sum();
@@ -140,8 +142,8 @@ fn items_before_their_time(part: &Part, catalogue: &Catalogue) -> Option<Finding
         code: "item-before-its-time",
         severity: Severity::Leak,
         message: format!(
-            "{} targets came into the shop after the question by the catalogue's dates, so what it says of them was \
-             not known then: its dates, or the log's, are wrong.",
+            "{} targets were ranked although they came into the shop after the question by the catalogue's dates, so \
+             what it says of them was not known then.",
             percent(count, targets)
         ),
     })

@@ -8,7 +8,7 @@ use crate::eval::{
     check_leakage, judge, tune,
 };
 use crate::interest::Catalogue;
-use crate::recommend::{ModelSettings, Recommender, Training};
+use crate::recommend::{Backfill, ModelSettings, Recommender, Training};
 
 /// What is compared and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,14 +94,15 @@ impl Arena<'_> {
         let training =
             Training { log: &part.training, catalogue: self.catalogue, seed: self.contest.judge.seed };
         let start = self.monitor.seconds();
-        let model = settings.fit(&training)?;
+        // Judged as it is served: with popularity behind it, or ties would decide what a sparse model leaves open.
+        let model = Backfill::new(settings.fit(&training)?, &part.training);
         let fit_seconds = self.monitor.seconds() - start;
         self.monitor.begin(&format!("judging {}", settings.name()), part.cases.len() as u64);
         let judge_settings = self.contest.judge;
         let mut judged =
-            judge(settings.name(), &*model, self.split, part, self.catalogue, judge_settings, self.monitor);
+            judge(settings.name(), &model, self.split, part, self.catalogue, judge_settings, self.monitor);
         judged.result.fit_seconds = fit_seconds;
-        Ok((model, judged))
+        Ok((Box::new(model), judged))
     }
 
     /// The best settings that a search on the validation part finds; the given ones where nothing is to be searched.

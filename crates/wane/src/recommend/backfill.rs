@@ -38,7 +38,18 @@ impl Recommender for Backfill {
 
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
         self.model.score(query, scores);
-        scores.dense_mut().iter_mut().zip(&self.popularity).for_each(|(score, share)| *score += share);
+        match query.candidates {
+            Some(candidates) => {
+                let share = |item: &ItemId| self.popularity.get(item.index()).copied().unwrap_or(0.0);
+                // Set, not added: a candidate may be listed twice.
+                let backed: Vec<_> =
+                    candidates.iter().map(|item| (*item, scores.get(*item) + share(item))).collect();
+                backed.into_iter().for_each(|(item, score)| scores.set(item, score));
+            }
+            None => {
+                scores.dense_mut().iter_mut().zip(&self.popularity).for_each(|(score, share)| *score += share)
+            }
+        }
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {

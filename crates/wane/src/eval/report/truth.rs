@@ -64,7 +64,7 @@ fn truth_row(row: &TruthRow, scale: &Scale) -> Markup {
             td { (duration(fitted.value)) }
             td { @if known { (duration(fitted.lo)) " to " (duration(fitted.hi)) } @else { (DASH) } }
             td { (duration(row.truth)) }
-            td { @if holds(row) { "yes" } @else { "no" } }
+            td { @if !known { (DASH) } @else if holds(row) { "yes" } @else { "no" } }
             td.words { (drawn(row, scale)) }
         }
     }
