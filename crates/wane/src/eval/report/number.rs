@@ -90,15 +90,19 @@ pub(super) fn interval(estimate: Estimate) -> Option<String> {
 
 /// A length of time in the unit that suits it: `40 s`, `35 min`, `12 h`, `3.5 days`, `2.1 years`.
 pub(super) fn duration(days: f64) -> String {
-    let units = [(365.25, "years"), (1.0, "days"), (1.0 / 24.0, "h"), (1.0 / 1440.0, "min")];
+    // (least, length of the unit, name), in days: 18 months are clearer in days, 100 minutes in hours.
+    let units = [(730.5, 365.25, "years"), (1.0, 1.0, "days"), (1.5 / 24.0, 1.0 / 24.0, "h")];
     if !days.is_finite() {
         return DASH.into();
     }
-    // Two years are clearer as years, 18 months as days; below that a unit serves from 1.5 of it on.
-    let serves = |scale: f64| days >= scale * if scale > 300.0 { 2.0 } else { 1.5 };
-    let (scale, unit) = units.into_iter().find(|(scale, _)| serves(*scale)).unwrap_or((1.0 / 86_400.0, "s"));
-    let number = days / scale;
-    format!("{} {unit}", trimmed(number, usize::from(number < 10.0)))
+    let small = if days >= 1.0 / 1440.0 { (1.0 / 1440.0, "min") } else { (1.0 / 86_400.0, "s") };
+    let unit = units.into_iter().find(|(least, ..)| days >= *least);
+    let (length, name) = unit.map_or(small, |(_, length, name)| (length, name));
+    let number = days / length;
+    match trimmed(number, usize::from(number < 10.0)).as_str() {
+        "1" if name == "days" => "1 day".into(),
+        text => format!("{text} {name}"),
+    }
 }
 
 /// A length of time in seconds: `350 µs` to `12 min`.
@@ -138,7 +142,7 @@ mod tests {
     #[test]
     fn durations_take_the_unit_that_suits() {
         let read = [0.0005, 0.02, 0.5, 1.0, 3.54, 40.2, 500.0, 1000.0].map(duration);
-        assert_eq!(read, ["43 s", "29 min", "12 h", "24 h", "3.5 days", "40 days", "500 days", "2.7 years"]);
+        assert_eq!(read, ["43 s", "29 min", "12 h", "1 day", "3.5 days", "40 days", "500 days", "2.7 years"]);
         assert_eq!([0.0003, 0.25, 3.0, 600.0, -1.0].map(seconds), ["300 µs", "250 ms", "3 s", "10 min", "–"]);
     }
 }

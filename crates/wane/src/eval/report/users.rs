@@ -105,10 +105,12 @@ fn list(user: &ExampleUser, palette: &Palette<'_>) -> Markup {
     }
 }
 
+/// The pieces in words; those that would read as zero are only drawn.
 fn why(pieces: &[Piece], decimals: usize) -> Markup {
+    let least = 0.5 * 0.1f64.powf(decimals as f64);
     html! {
         ul.why {
-            @for piece in pieces { li {
+            @for piece in pieces.iter().filter(|piece| piece.share.abs() >= least) { li {
                 span.share { (signed(piece.share, decimals)) }
                 (swatch(&piece.class))
                 span.what { (piece.words) }
