@@ -111,4 +111,8 @@ impl<R: Recommender + ?Sized> Recommender for Box<R> {
     fn parameters(&self) -> Parameters {
         (**self).parameters()
     }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        (**self).kernel()
+    }
 }

@@ -74,9 +74,7 @@ pub(super) fn metric_table(report: &Report, columns: &[String], caption: Markup)
     let models = report.ranked();
     let best: Vec<f64> = columns
         .iter()
-        .map(|name| {
-            models.iter().filter_map(|model| model.metric(name)).map(|e| e.value).fold(f64::NAN, f64::max)
-        })
+        .map(|name| standing_out(models.iter().filter_map(|model| model.metric(name)).map(|e| e.value)))
         .collect();
     let main = columns.first().is_some_and(|name| name == report.metric());
     let compared = main && models.iter().any(|model| finite(&model.difference, report.metric()).is_some());
@@ -103,6 +101,12 @@ pub(super) fn metric_table(report: &Report, columns: &[String], caption: Markup)
 
 fn is_reference(report: &Report, model: &Model) -> bool {
     report.reference.as_ref() == Some(&model.name)
+}
+
+/// The best of a column; none where all are equal, for then nothing stands out.
+fn standing_out(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let best = values.clone().fold(f64::NAN, f64::max);
+    if values.fold(f64::NAN, f64::min) < best { best } else { f64::NAN }
 }
 
 fn cell(estimate: Option<Estimate>, best: f64) -> Markup {
@@ -241,9 +245,7 @@ fn parts(report: &Report) -> Markup {
         let part: Option<&Part> = model.parts.iter().find(|part| part.name == name);
         part.and_then(|part| finite(&part.metrics, report.metric()))
     };
-    let best = |name: &str| {
-        models.iter().filter_map(|model| of(model, name)).map(|e| e.value).fold(f64::NAN, f64::max)
-    };
+    let best = |name: &str| standing_out(models.iter().filter_map(|model| of(model, name)).map(|e| e.value));
     html! {
         @if !names.is_empty() {
             div.wide { table {

@@ -115,8 +115,17 @@ impl Days {
     }
 }
 
+/// A moment to the minute, as `YYYY-MM-DD HH:MM UTC`.
+pub(super) fn minute(time: Timestamp) -> String {
+    let written = time.to_string();
+    match written.split_once('T') {
+        Some((day, clock)) => format!("{day} {} UTC", clock.get(..5).unwrap_or(clock)),
+        None => written,
+    }
+}
+
 /// The day of a moment, as `YYYY-MM-DD`.
-pub(super) fn date(time: Timestamp) -> String {
+fn date(time: Timestamp) -> String {
     time.to_string().split('T').next().unwrap_or_default().to_owned()
 }
 

@@ -40,7 +40,7 @@ fn drawn(laws: &[&Law]) -> Markup {
     let lines = laws.iter().enumerate().map(|(place, law)| Line {
         label: String::new(),
         class: colour(place),
-        points: law.points.iter().copied().filter(|(age, _)| x.scale.holds(*age)).collect(),
+        points: on_axis(&law.points, &x.scale),
     });
     let marks = html! {
         (rule("mark", (x.scale.start(), y.scale.place(0.5)), (x.scale.end(), y.scale.place(0.5))))
@@ -63,10 +63,18 @@ fn drawn(laws: &[&Law]) -> Markup {
     )
 }
 
+/// The points up to the end of the axis, from the last one that does not lie beyond its start: a logarithmic axis has no
+/// age zero, yet the line is to begin at its edge.
+fn on_axis(points: &[(f64, f64)], scale: &Scale) -> Vec<(f64, f64)> {
+    let end = points.partition_point(|(age, _)| *age <= scale.high());
+    let start = points.partition_point(|(age, _)| *age < scale.low()).saturating_sub(1);
+    points.get(start..end).unwrap_or_default().to_vec()
+}
+
 fn axes(laws: &[&Law]) -> (Axis, Axis) {
     let half_lives = || laws.iter().map(|law| law.half_life_days).filter(|days| days.is_finite());
     let (least, most) = (half_lives().fold(f64::INFINITY, f64::min), half_lives().fold(0.0, f64::max));
-    let (left, right) = (44.0, 700.0);
+    let (left, right) = (44.0, 620.0);
     let x = if most > LOG_FROM * least {
         let scale = Scale::log(least / 10.0, most * 6.0, left, right);
         let ticks = age_ticks(&scale).into_iter().map(|(days, name)| (days, name.to_owned())).collect();
@@ -82,8 +90,8 @@ fn key(laws: &[&Law]) -> Markup {
     html! {
         @for (place, law) in laws.iter().enumerate().take(NAMED) {
             @let y = 34.0 + 23.0 * place as f64;
-            (path(&format!("line {}", colour(place)), &[(724.0, y), (750.0, y)]))
-            (clipped_text("word", (758.0, y + 4.0), "start", &law.label, 19))
+            (path(&format!("line {}", colour(place)), &[(648.0, y), (674.0, y)]))
+            (clipped_text("word", (682.0, y + 4.0), "start", &law.label, 30))
             (clipped_text("number loud", (960.0, y + 4.0), "end", &duration(law.half_life_days), 12))
         }
     }

@@ -78,10 +78,14 @@ pub(super) fn decimals(greatest: f64) -> usize {
     }
 }
 
-/// The ends of an interval, or nothing when they are not numbers.
+/// Whether an estimate has an interval; two equal ends are none.
+pub(super) fn has_interval(estimate: Estimate) -> bool {
+    estimate.lo.is_finite() && estimate.hi.is_finite() && estimate.lo < estimate.hi
+}
+
+/// The ends of an interval, if there is one.
 pub(super) fn interval(estimate: Estimate) -> Option<String> {
-    (estimate.lo.is_finite() && estimate.hi.is_finite())
-        .then(|| format!("{} to {}", metric(estimate.lo), metric(estimate.hi)))
+    has_interval(estimate).then(|| format!("{} to {}", metric(estimate.lo), metric(estimate.hi)))
 }
 
 /// A length of time in the unit that suits it: `40 s`, `35 min`, `12 h`, `3.5 days`, `2.1 years`.

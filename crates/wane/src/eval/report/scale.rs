@@ -52,6 +52,16 @@ impl Scale {
         self.end
     }
 
+    /// The least number on the axis.
+    pub(super) const fn low(&self) -> f64 {
+        self.low
+    }
+
+    /// The greatest number on the axis.
+    pub(super) const fn high(&self) -> f64 {
+        self.high
+    }
+
     /// Whether a number is on the axis.
     pub(super) fn holds(&self, number: f64) -> bool {
         (self.low..=self.high).contains(&number)

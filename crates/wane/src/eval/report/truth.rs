@@ -6,7 +6,7 @@
 use maud::{Markup, html};
 
 use super::chart::whisker;
-use super::number::{DASH, duration};
+use super::number::{DASH, duration, has_interval, trimmed};
 use super::scale::Scale;
 use super::svg::{Alt, clipped, dot, inline_svg, rule};
 use super::view::TruthRow;
@@ -21,22 +21,44 @@ const HEIGHT: f64 = 20.0;
 /// The table of learned and true half-lives.
 pub(super) fn truth(rows: &[TruthRow]) -> Markup {
     let scale = scale(rows);
-    let held = rows.iter().filter(|row| holds(row)).count();
+    let intervals = rows.iter().any(|row| has_interval(row.fitted));
     html! {
         div.wide { table {
-            caption {
-                b { "Learned beside true. " }
-                "In the drawing the middle line is the truth, the dot what was learned, the whisker its interval: left is "
-                "too short, right too long. The true half-life lies within the 95 % interval in "
-                (held) " of " (rows.len()) "."
-            }
+            caption { (caption(rows)) }
             thead { tr {
-                th scope="col" { "Interest" } th scope="col" { "Learned" } th scope="col" { "95 % interval" }
-                th scope="col" { "True" } th scope="col" { "Held" } th.words scope="col" { "Learned over true" }
+                th scope="col" { "Interest" } th scope="col" { "Learned" }
+                @if intervals { th scope="col" { "95 % interval" } }
+                th scope="col" { "True" }
+                @if intervals { th scope="col" { "Held" } }
+                th.words scope="col" { "Learned over true" }
             } }
-            tbody { @for row in rows { (truth_row(row, &scale)) } }
+            tbody { @for row in rows { (truth_row(row, &scale, intervals)) } }
         } }
     }
+}
+
+fn caption(rows: &[TruthRow]) -> Markup {
+    let judged = rows.iter().filter(|row| has_interval(row.fitted)).count();
+    let held = rows.iter().filter(|row| holds(row)).count();
+    html! {
+        b { "Learned beside true. " }
+        "In the drawing the middle line is the truth and the dot what was learned: left is too short, right too long, "
+        "and an edge is " (trimmed(furthest(rows), 1)) " times off. "
+        @if let Some(off) = median_off(rows) { "Half of them are off by less than " (trimmed(100.0 * (off - 1.0), 0)) " %. " }
+        @if judged > 0 { "The true half-life lies within the 95 % interval in " (held) " of " (judged) "." }
+    }
+}
+
+/// The middle one of the factors by which learned and true differ.
+fn median_off(rows: &[TruthRow]) -> Option<f64> {
+    let mut factors: Vec<f64> = rows.iter().filter_map(|row| off(ratios(row)[0])).collect();
+    factors.sort_by(f64::total_cmp);
+    factors.get(factors.len() / 2).copied()
+}
+
+/// The factor, at least 1, by which a ratio is off.
+fn off(ratio: f64) -> Option<f64> {
+    (ratio.is_finite() && ratio > 0.0).then(|| ratio.max(1.0 / ratio))
 }
 
 /// Learned over true, and the ends of its interval.
@@ -44,27 +66,28 @@ fn ratios(row: &TruthRow) -> [f64; 3] {
     [row.fitted.value, row.fitted.lo, row.fitted.hi].map(|days| days / row.truth)
 }
 
+fn furthest(rows: &[TruthRow]) -> f64 {
+    rows.iter().flat_map(ratios).filter_map(off).fold(NEAREST, f64::max).min(FURTHEST)
+}
+
 fn scale(rows: &[TruthRow]) -> Scale {
-    let off = |ratio: f64| ratio.max(1.0 / ratio);
-    let ratios = rows.iter().flat_map(ratios).filter(|ratio| ratio.is_finite() && *ratio > 0.0);
-    let furthest = ratios.map(off).fold(NEAREST, f64::max).min(FURTHEST);
-    Scale::log(1.0 / furthest, furthest, 6.0, WIDTH - 6.0)
+    Scale::log(1.0 / furthest(rows), furthest(rows), 6.0, WIDTH - 6.0)
 }
 
 fn holds(row: &TruthRow) -> bool {
-    (row.fitted.lo..=row.fitted.hi).contains(&row.truth)
+    has_interval(row.fitted) && (row.fitted.lo..=row.fitted.hi).contains(&row.truth)
 }
 
-fn truth_row(row: &TruthRow, scale: &Scale) -> Markup {
+fn truth_row(row: &TruthRow, scale: &Scale, intervals: bool) -> Markup {
     let fitted = row.fitted;
-    let known = fitted.lo.is_finite() && fitted.hi.is_finite();
+    let known = has_interval(fitted);
     html! {
         tr {
             th scope="row" { (clipped(&row.label, 60)) }
             td { (duration(fitted.value)) }
-            td { @if known { (duration(fitted.lo)) " to " (duration(fitted.hi)) } @else { (DASH) } }
+            @if intervals { td { @if known { (duration(fitted.lo)) " to " (duration(fitted.hi)) } @else { (DASH) } } }
             td { (duration(row.truth)) }
-            td { @if !known { (DASH) } @else if holds(row) { "yes" } @else { "no" } }
+            @if intervals { td { @if !known { (DASH) } @else if holds(row) { "yes" } @else { "no" } } }
             td.words { (drawn(row, scale)) }
         }
     }
@@ -77,7 +100,7 @@ fn drawn(row: &TruthRow, scale: &Scale) -> Markup {
     let body = html! {
         (rule("grid", (scale.start(), y), (scale.end(), y)))
         (rule("mark", (middle, 0.0), (middle, HEIGHT)))
-        @if lo.is_finite() && hi.is_finite() { (whisker(scale.place(lo), scale.place(hi), y)) }
+        @if has_interval(row.fitted) { (whisker(scale.place(lo), scale.place(hi), y)) }
         @if value.is_finite() { (dot("dot s0", (scale.place(value), y), 4.5, &duration(row.fitted.value))) }
     };
     inline_svg(WIDTH, HEIGHT, Alt { title: "Learned over true", description: &description }, body)
@@ -98,6 +121,7 @@ mod tests {
         let scale = scale(&[row(3.0, 2.0), row(f64::NAN, 1.0), row(1.0, 0.0)]);
         assert!((scale.place(1.0) - WIDTH / 2.0).abs() < 1e-9);
         assert!((scale.place(3.0) - (WIDTH - 6.0)).abs() < 1e-9, "the upper end is three times the truth");
+        assert_eq!(median_off(&[row(1.0, 2.0), row(1.1, 1.0), row(9.0, 1.0)]), Some(2.0));
         assert!(holds(&row(3.0, 2.0)) && !holds(&row(f64::NAN, 1.0)));
     }
 }

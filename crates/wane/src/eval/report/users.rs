@@ -4,20 +4,19 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
+use super::days::minute;
 use super::number::{DASH, count, duration, signed, trimmed};
 use super::page::Section;
 use super::palette::Palette;
-use super::reasons::{Reach, reason_bar};
+use super::reasons::{Piece, Reach, pieces, reason_bar};
 use super::svg::clipped;
 use super::timeline::{Timeline, recent};
-use super::view::{ExampleUser, PastEvent, Recommendation, Report};
+use super::view::{ExampleUser, PastEvent, Report};
 
 /// Letters of an item's title.
 const TITLE_LETTERS: usize = 90;
 /// Past events written out.
 const EVENTS: usize = 10;
-/// Reasons written out for one item.
-const REASONS: usize = 3;
 
 /// The section, unless there is no user.
 pub(super) fn section(report: &Report) -> Option<Section> {
@@ -25,7 +24,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     let body = html! {
         p.soft {
             "What some users did, what they are shown, and why. A score is the sum of its reasons: each coloured piece is "
-            "the exact share of one past event, grey is what does not come from one event, such as popularity. "
+            "the exact share of one past event, grey is what many events or none account for, such as popularity. "
             "Left of the thin line are pieces that speak against the item."
         }
         @for user in &report.users { (example(user, &palette)) }
@@ -39,7 +38,7 @@ fn example(user: &ExampleUser, palette: &Palette<'_>) -> Markup {
             h3 { "User " (clipped(&user.user, 60)) }
             p.soft {
                 (count(user.history.len() as u64)) @if user.history.len() == 1 { " event" } @else { " events" }
-                " up to " (user.as_of)
+                " up to " (minute(user.as_of))
                 @if !user.model.is_empty() { ", list by " (clipped(&user.model, 60)) }
             }
             (key(user, palette))
@@ -88,47 +87,33 @@ fn past(user: &ExampleUser, palette: &Palette<'_>) -> Markup {
 }
 
 fn list(user: &ExampleUser, palette: &Palette<'_>) -> Markup {
-    let reach = Reach::of(&user.recommendations);
+    let items: Vec<Vec<Piece>> = user.recommendations.iter().map(|item| pieces(item, palette)).collect();
+    let reach = Reach::of(&items);
     html! {
         @if user.recommendations.is_empty() {
             p.soft { "Nothing: no item was left to show." }
         } @else {
-            ol.list { @for (place, item) in user.recommendations.iter().enumerate() { li {
+            ol.list { @for (place, (item, pieces)) in user.recommendations.iter().zip(&items).enumerate() { li {
                 div.entry {
                     span { (place + 1) ". " (clipped(&item.item, TITLE_LETTERS)) }
                     span.score { "score " (trimmed(item.score, reach.decimals())) }
                 }
-                (reason_bar(item, reach, palette))
-                (why(item, reach, palette))
+                (reason_bar(pieces, reach))
+                (why(pieces, reach.decimals()))
             } } }
         }
     }
 }
 
-fn why(item: &Recommendation, reach: Reach, palette: &Palette<'_>) -> Markup {
-    let because =
-        |share: f64, class: &str, words: &str| because(&signed(share, reach.decimals()), class, words);
-    let more = item.reasons.len().saturating_sub(REASONS);
-    let rest: f64 = item.reasons.iter().skip(REASONS).map(|reason| reason.share).sum();
+fn why(pieces: &[Piece], decimals: usize) -> Markup {
     html! {
         ul.why {
-            @for reason in item.reasons.iter().take(REASONS) {
-                (because(reason.share, &palette.class(&reason.event_type), &clipped(&reason.label, 110)))
-            }
-            @if more > 0 { (because(rest, "rest", &format!("{more} more past {}", if more == 1 { "event" } else { "events" }))) }
-            @for (place, (name, share)) in item.remainders.iter().enumerate() {
-                (because(*share, other(place), &clipped(name, 40)))
-            }
-            @if item.reasons.is_empty() && item.remainders.is_empty() { li { span.what { (DASH) } } }
+            @for piece in pieces { li {
+                span.share { (signed(piece.share, decimals)) }
+                (swatch(&piece.class))
+                span.what { (piece.words) }
+            } }
+            @if pieces.is_empty() { li { span.what { (DASH) } } }
         }
     }
-}
-
-fn because(share: &str, class: &str, words: &str) -> Markup {
-    html! { li { span.share { (share) } (swatch(class)) span.what { (words) } } }
-}
-
-/// The greys of what does not come from one event.
-pub(super) const fn other(place: usize) -> &'static str {
-    if place.is_multiple_of(2) { "other0" } else { "other1" }
 }
