@@ -121,8 +121,15 @@ impl DecaySettings {
     /// Checks the settings against a log's event types; `auto` stands in for a half-life that was not given.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a number out of its range.
+    /// [`Error::Setting`] for a number out of its range; [`Error::Unknown`] for settings of a type that the log lacks.
     pub fn resolve(&self, event_types: &[String], auto: HalfLife) -> Result<Kernel> {
+        if let Some(unknown) = self.types.keys().find(|name| !event_types.contains(name)) {
+            return Err(Error::Unknown {
+                what: "event type in the decay settings",
+                name: unknown.clone(),
+                remedy: format!("Event types of this log: {}", event_types.join(", ")),
+            });
+        }
         let common = self.half_life.or(auto);
         let of_type = |name: &String| {
             let own = self.types.get(name).copied().unwrap_or_default();

@@ -7,6 +7,7 @@
 use hashbrown::HashSet;
 use serde::Serialize;
 
+use crate::decay::WITHDRAWALS;
 use crate::error::{Error, Result};
 use crate::events::{Event, EventLog, History, ItemId, Joined, MILLIS_PER_DAY, Timestamp, UserId};
 use crate::interest::Catalogue;
@@ -244,11 +245,15 @@ fn nothing_to_split() -> Error {
     }
 }
 
-/// One case per user with events in `from..to`.
+/// One case per user with events in `from..to`. Events that take something back (returns, cancellations) are known
+/// as history, but nobody wants to be recommended one: they are no targets.
 fn period_cases(log: &EventLog, from: Timestamp, to: Timestamp, targets: Targets) -> Vec<Case> {
+    let takes_back: Vec<bool> =
+        log.event_types().iter().map(|name| WITHDRAWALS.contains(&name.as_str())).collect();
     let case = |(user, history): (UserId, History<'_>)| {
         let known_events = history.before(from).len();
-        let period: Vec<Event> = history.before(to).iter().skip(known_events).collect();
+        let period = history.before(to).iter().skip(known_events);
+        let period: Vec<Event> = period.filter(|event| !takes_back[event.event_type.index()]).collect();
         let first = *period.first()?;
         let wanted = period.iter().filter(|event| match targets {
             Targets::All => true,

@@ -3,6 +3,9 @@
 //! `score(j) = model's score + EPSILON * n_j / n`, with the item's share `n_j / n` of the training events. The term is too
 //! small to move an item that the model has an opinion of, and large enough to order those that it has none of. It is
 //! the remainder `popularity`.
+//!
+//! Only the [`REACH`] most popular items get it, or the candidates where a question names them: adding to all of a
+//! million items would cost a hundred times what a neighbourhood model does.
 
 use super::{Explanation, Parameters, Query, Recommender, Remainder, Scores};
 use crate::decay::Kernel;
@@ -11,10 +14,17 @@ use crate::events::{EventLog, ItemId};
 /// The weight of popularity beside a model.
 const EPSILON: f32 = 1e-6;
 
+/// Items that are backed when a question names no candidates: longer than any list, with room for filters.
+const REACH: usize = 1_000;
+
 /// A model whose lists are filled up by popularity.
 pub struct Backfill {
     model: Box<dyn Recommender>,
-    popularity: Vec<f32>,
+    /// What popularity adds to each item.
+    shares: Vec<f32>,
+    /// The most popular items.
+    reach: Vec<ItemId>,
+    is_reached: Vec<bool>,
 }
 
 impl Backfill {
@@ -26,8 +36,19 @@ impl Backfill {
                 *count += 1;
             }
         }
+        let mut reach: Vec<ItemId> = (0..counts.len() as u32).map(ItemId).collect();
+        reach.sort_by_key(|item| std::cmp::Reverse(counts[item.index()]));
+        reach.truncate(REACH);
+        reach.retain(|item| counts[item.index()] > 0);
+        let mut is_reached = vec![false; counts.len()];
+        reach.iter().for_each(|item| is_reached[item.index()] = true);
         let n = log.len().max(1) as f32;
-        Self { model, popularity: counts.into_iter().map(|count| EPSILON * count as f32 / n).collect() }
+        let shares = counts.into_iter().map(|count| EPSILON * count as f32 / n).collect();
+        Self { model, shares, reach, is_reached }
+    }
+
+    fn share(&self, item: ItemId) -> f32 {
+        self.shares.get(item.index()).copied().unwrap_or(0.0)
     }
 }
 
@@ -40,22 +61,20 @@ impl Recommender for Backfill {
         self.model.score(query, scores);
         match query.candidates {
             Some(candidates) => {
-                let share = |item: &ItemId| self.popularity.get(item.index()).copied().unwrap_or(0.0);
                 // Set, not added: a candidate may be listed twice.
                 let backed: Vec<_> =
-                    candidates.iter().map(|item| (*item, scores.get(*item) + share(item))).collect();
+                    candidates.iter().map(|&item| (item, scores.get(item) + self.share(item))).collect();
                 backed.into_iter().for_each(|(item, score)| scores.set(item, score));
             }
-            None => {
-                scores.dense_mut().iter_mut().zip(&self.popularity).for_each(|(score, share)| *score += share)
-            }
+            None => self.reach.iter().for_each(|&item| scores.add(item, self.share(item))),
         }
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
         let mut explanation = self.model.explain(query, item);
-        let share = self.popularity.get(item.index()).copied().unwrap_or(0.0);
-        if share > 0.0 {
+        let is_backed = query.candidates.is_some() || self.is_reached.get(item.index()) == Some(&true);
+        let share = self.share(item);
+        if is_backed && share > 0.0 {
             explanation.score += share;
             explanation.remainders.push(Remainder { name: "popularity", share: f64::from(share) });
         }
