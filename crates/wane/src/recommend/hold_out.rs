@@ -140,3 +140,53 @@ impl Question {
 fn discount(ahead: usize) -> f64 {
     1.0 / (ahead as f64 + 2.0).log2()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{EventColumns, EventTypeId};
+
+    /// Rows of (user, item, type, day).
+    fn log(rows: &[(u32, u32, u8, i64)]) -> EventLog {
+        EventLog::from_columns(EventColumns {
+            users: rows.iter().map(|row| row.0).collect(),
+            items: rows.iter().map(|row| row.1).collect(),
+            types: rows.iter().map(|row| EventTypeId(row.2)).collect(),
+            times: rows.iter().map(|row| Timestamp::from_millis(row.3 * 86_400_000)).collect(),
+            user_names: vec!["u".into(), "v".into()],
+            item_names: ["a", "b", "c"].map(str::to_owned).into(),
+            event_types: vec!["purchase".into(), "cancellation".into()],
+            ..EventColumns::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn ties_gain_less_than_the_right_order() {
+        let log = log(&[(0, 0, 0, 1), (0, 1, 0, 2), (0, 2, 0, 3), (0, 0, 0, 9)]);
+        let hold_out = HoldOut::last_baskets(&log);
+        let tied = hold_out.mean_gain(|query, scores| {
+            query.history.items().iter().for_each(|&item| scores.set(item, 1.0));
+        });
+        let right = hold_out.mean_gain(|_, scores| scores.add(ItemId(0), 1.0));
+        assert_eq!((tied, right), (1.0 / 4f64.log2(), 1.0));
+    }
+
+    #[test]
+    fn cancellations_are_not_asked_for() {
+        let log = log(&[(0, 0, 0, 1), (0, 1, 0, 2), (0, 1, 1, 3), (1, 0, 1, 1), (1, 0, 1, 2)]);
+        let hold_out = HoldOut::last_baskets(&log);
+        assert_eq!(hold_out.questions.len(), 1);
+        assert_eq!(hold_out.questions[0].known_events, 1);
+        assert_eq!(hold_out.questions[0].targets, HashSet::from([ItemId(1)]));
+    }
+
+    #[test]
+    fn of_equal_half_lives_the_longest_is_taken() {
+        let log = log(&[(0, 0, 0, 1), (0, 0, 0, 2)]);
+        let found = HoldOut::last_baskets(&log)
+            .best_half_life(|_, query, scores| scores.add(query.history.items()[0], 1.0))
+            .unwrap();
+        assert_eq!(Some(&found), HalfLife::grid(log.span(), GRID).last());
+    }
+}

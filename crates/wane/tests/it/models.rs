@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use wane::events::{EventColumns, EventLog, EventTypeId, ItemId, Timestamp, UserId};
 use wane::interest::{Catalogue, Relation};
-use wane::recommend::{ModelSettings, Query, Recommender, Scores, Training};
+use wane::recommend::{Backfill, ModelSettings, Query, Recommender, Scores, Training};
 
 const USERS: u32 = 12;
 const ITEMS: u32 = 9;
@@ -69,6 +69,8 @@ proptest! {
                 let as_of = Timestamp::from_millis((2_000 + later) * 3_600_000);
                 let query = Query { history: log.history(user), as_of, candidates: None };
                 assert_reasons_sum(settings.name(), &*model, &query);
+                let backed = Backfill::new(settings.fit(&training).unwrap(), &log);
+                assert_reasons_sum(settings.name(), &backed, &query);
                 prop_assert_eq!(scores(&*model, &query), scores(&*back, &query), "{}", settings.name());
             }
         }
@@ -90,4 +92,23 @@ fn threads_do_not_change_a_bit() {
         };
         assert_eq!(with(1), with(3), "{}", settings.name());
     }
+}
+
+#[test]
+fn what_a_model_is_silent_on_is_ordered_by_popularity_below_what_it_says() {
+    // Item 1 is the most popular, item 3 the least; the user had item 3 long ago.
+    let log =
+        log(&[(0, 3, 1, 0), (1, 1, 1, 900), (2, 1, 1, 901), (3, 1, 1, 902), (4, 2, 1, 903), (5, 2, 1, 904)]);
+    let settings = r#"{"model": "personal-frequency", "decay": {"half_life": "3h"}}"#;
+    let settings: ModelSettings = serde_json::from_str(settings).unwrap();
+    let training = Training { log: &log, catalogue: None, seed: 0 };
+    let backed = Backfill::new(settings.fit(&training).unwrap(), &log);
+    let as_of = Timestamp::from_millis(150 * 3_600_000);
+    let query = Query { history: log.history(UserId(0)), as_of, candidates: None };
+    let scores = scores(&backed, &query);
+    assert!(
+        scores[3] < 1e-12 && scores[3] > scores[1] && scores[1] > scores[2] && scores[2] > 0.0,
+        "{scores:?}"
+    );
+    assert_eq!(scores[5], 0.0);
 }
