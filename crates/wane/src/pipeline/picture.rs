@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Comparison, Dataset};
+use crate::decay::Decay;
 use crate::eval::report::{
     Bin, ExampleUser, Law, Model, Overview, PastEvent, Reason, Recommendation, Remark, Report, RowAccount,
     TruthRow, TypeSeries,
@@ -31,6 +32,8 @@ const USERS: usize = 3;
 const ITEMS: usize = 5;
 /// Latest events of an example user that are drawn.
 const EVENTS: usize = 60;
+/// Half-lives that differ by less than this factor are drawn up to one age.
+const ALIKE: f64 = 20.0;
 /// Points of a drawn law.
 const POINTS: u32 = 80;
 
@@ -154,7 +157,7 @@ fn type_series(log: &EventLog) -> Vec<TypeSeries> {
     log.event_types().iter().zip(days).map(series).collect()
 }
 
-/// The decay of each model that has one, up to five half-lives; a type's own law only where types differ.
+/// The decay of each model that has one; a type's own law only where types differ.
 fn laws(comparison: &Comparison, event_types: &[String]) -> Vec<Law> {
     let mut laws = Vec::new();
     for (settings, model) in comparison.settings.iter().zip(&comparison.models) {
@@ -164,20 +167,23 @@ fn laws(comparison: &Comparison, event_types: &[String]) -> Vec<Law> {
             let Some(law) = kernel.law(EventTypeId(place)).filter(|law| law.weight(f64::MAX) < 1.0) else {
                 continue;
             };
-            let half_life = law.half_life().days();
-            let point = |step: u32| {
-                let age = 5.0 * half_life * f64::from(step) / f64::from(POINTS);
-                (age, law.weight(age))
-            };
             let of_type = if kernel.is_uniform() { String::new() } else { format!(", {name}") };
-            laws.push(Law {
-                label: format!("{}{of_type}: {}", settings.name(), format_days(half_life)),
-                half_life_days: half_life,
-                points: (0..=POINTS).map(point).collect(),
-            });
+            laws.push((format!("{}{of_type}", settings.name()), law));
         }
     }
-    laws
+    let longest = laws.iter().map(|(_, law)| law.half_life().days()).fold(0.0, f64::max);
+    laws.into_iter().map(|(label, law)| drawn_law(label, law, longest)).collect()
+}
+
+/// A law up to a common age where half-lives are alike, else up to its own end.
+fn drawn_law(label: String, law: Decay, longest: f64) -> Law {
+    let half_life = law.half_life().days();
+    let last = if longest / half_life < ALIKE { 4.0 * longest } else { 6.0 * half_life };
+    let point = |step: u32| {
+        let age = last * f64::from(step) / f64::from(POINTS);
+        (age, law.weight(age))
+    };
+    Law { label, half_life_days: half_life, points: (0..=POINTS).map(point).collect() }
 }
 
 /// Users with middling histories: the longest are bots, the shortest say nothing.

@@ -1,8 +1,8 @@
-//! A list is never short: where a model has nothing to say, popularity speaks, very softly.
+//! A list is never short: where a model is silent, popularity speaks, below everything that the model says for an item.
 //!
-//! `score(j) = model's score + EPSILON * n_j / n`, with the item's share `n_j / n` of the training events. The term is too
-//! small to move an item that the model has an opinion of, and large enough to order those that it has none of. It is
-//! the remainder `popularity`.
+//! Items without a score get `s * n_j / n`: the item's share `n_j / n` of the training events, times the least score
+//! `s` above 0 that the model gave (1 if it gave none). A fixed small number would not do: a fast decay leaves
+//! scores of 1e-20, which still order what a user wants. It is the remainder `popularity`.
 //!
 //! Only the [`REACH`] most popular items get it, or the candidates where a question names them: adding to all of a
 //! million items would cost a hundred times what a neighbourhood model does.
@@ -11,16 +11,13 @@ use super::{Explanation, Parameters, Query, Recommender, Remainder, Scores};
 use crate::decay::Kernel;
 use crate::events::{EventLog, ItemId};
 
-/// The weight of popularity beside a model.
-const EPSILON: f32 = 1e-6;
-
 /// Items that are backed when a question names no candidates: longer than any list, with room for filters.
 const REACH: usize = 1_000;
 
 /// A model whose lists are filled up by popularity.
 pub struct Backfill {
     model: Box<dyn Recommender>,
-    /// What popularity adds to each item.
+    /// Each item's share of the training events.
     shares: Vec<f32>,
     /// The most popular items.
     reach: Vec<ItemId>,
@@ -43,13 +40,25 @@ impl Backfill {
         let mut is_reached = vec![false; counts.len()];
         reach.iter().for_each(|item| is_reached[item.index()] = true);
         let n = log.len().max(1) as f32;
-        let shares = counts.into_iter().map(|count| EPSILON * count as f32 / n).collect();
+        let shares = counts.into_iter().map(|count| count as f32 / n).collect();
         Self { model, shares, reach, is_reached }
     }
 
     fn share(&self, item: ItemId) -> f32 {
         self.shares.get(item.index()).copied().unwrap_or(0.0)
     }
+
+    /// Whether popularity may speak for an item that the model is silent on.
+    fn reaches(&self, query: &Query<'_>, item: ItemId) -> bool {
+        query.candidates.is_some() || self.is_reached.get(item.index()) == Some(&true)
+    }
+}
+
+/// The least score above 0, 1 where there is none; times a share below 1 it is below all of them.
+fn least_positive(scores: &Scores) -> f32 {
+    let positive = scores.touched().iter().map(|&item| scores.get(item)).filter(|&score| score > 0.0);
+    let least = positive.fold(f32::INFINITY, f32::min);
+    if least.is_finite() { least } else { 1.0 }
 }
 
 impl Recommender for Backfill {
@@ -59,23 +68,21 @@ impl Recommender for Backfill {
 
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
         self.model.score(query, scores);
-        match query.candidates {
-            Some(candidates) => {
-                // Set, not added: a candidate may be listed twice.
-                let backed: Vec<_> =
-                    candidates.iter().map(|&item| (item, scores.get(item) + self.share(item))).collect();
-                backed.into_iter().for_each(|(item, score)| scores.set(item, score));
+        let scale = least_positive(scores);
+        for &item in query.candidates.unwrap_or(&self.reach) {
+            if scores.get(item) == 0.0 {
+                scores.set(item, scale * self.share(item));
             }
-            None => self.reach.iter().for_each(|&item| scores.add(item, self.share(item))),
         }
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
+        let mut scores = Scores::new(self.n_items());
+        self.model.score(query, &mut scores);
         let mut explanation = self.model.explain(query, item);
-        let is_backed = query.candidates.is_some() || self.is_reached.get(item.index()) == Some(&true);
-        let share = self.share(item);
-        if is_backed && share > 0.0 {
-            explanation.score += share;
+        if scores.get(item) == 0.0 && self.reaches(query, item) {
+            let share = least_positive(&scores) * self.share(item);
+            explanation.score = share;
             explanation.remainders.push(Remainder { name: "popularity", share: f64::from(share) });
         }
         explanation
