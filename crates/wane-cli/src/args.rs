@@ -83,6 +83,7 @@ pub(crate) enum TableFormat {
 
 /// What Wane understands of a log: columns, units, spans, rejects. Writes nothing but the rejects file.
 #[derive(Debug, Args)]
+#[command(mut_arg("paths", |paths| paths.required(true)))]
 #[command(after_help = "Examples:
   wane inspect events.csv
   wane inspect logs/ --max-reject 5% --rejects rejects.csv
@@ -97,6 +98,7 @@ pub(crate) struct Inspect {
 
 /// Write a point-in-time correct feature table.
 #[derive(Debug, Args)]
+#[command(mut_arg("paths", |paths| paths.required(true)))]
 #[command(after_help = "Example:
   wane features events.parquet --per user-category --catalogue items.csv --as-of 2024-05-01 --out features.parquet")]
 pub(crate) struct Features {
@@ -133,6 +135,7 @@ pub(crate) enum FeatureRow {
 
 /// Train a model and save it.
 #[derive(Debug, Args)]
+#[command(mut_arg("paths", |paths| paths.required(true)))]
 #[command(after_help = "Example:
   wane fit events.csv --catalogue items.csv --model item-knn --out model")]
 pub(crate) struct Fit {
@@ -207,7 +210,7 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) tune: u32,
     /// Where trials are kept, so that a search can be resumed.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "tune")]
     pub(crate) trials: Option<PathBuf>,
     /// Judge on the validation part instead of the test part.
     #[arg(long)]

@@ -40,6 +40,8 @@ impl Config {
         let mut models = ModelSettings::all();
         for (name, mut table) in written.models {
             let default = ModelSettings::named(&name)?;
+            // This key is ours: the table's name says which model it is.
+            ensure!(!table.contains_key("model"), "[models.{name}]: unknown field `model`; leave it out");
             table.insert("model".to_owned(), name.clone().into());
             let settings: ModelSettings =
                 serde_json::from_value(table.into()).with_context(|| format!("[models.{name}]"))?;

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal.remark(format!("error: {error:#}"));
+            terminal.remark(format!("error: {}", in_words(&error)));
             ExitCode::FAILURE
         }
     }
@@ -42,6 +42,15 @@ fn run(cli: Cli, terminal: Terminal) -> Result<()> {
         Command::Evaluate(args) => cmd::evaluate::run(&args, terminal),
         Command::Recommend(args) => cmd::recommend::run(&args, terminal),
     }
+}
+
+/// An error and its causes, each said once: many messages end with their cause already.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        said if said.ends_with(&cause) => said.to_owned(),
+        said => format!("{said}: {cause}"),
+    })
 }
 
 /// Whether the reader of our output has gone away (`wane … | head`), which is no failure.

@@ -133,8 +133,9 @@ fn log_files(args: &Evaluate) -> Vec<PathBuf> {
 
 /// Models by rows, the main metrics by columns.
 pub(crate) fn metric_table(evaluation: &Evaluation, metric: &str) -> String {
-    let mut columns = vec![metric, "hr@5", "ndcg@5", "hr@10", "recall@10", "hr@20", "mrr@20"];
-    columns.dedup();
+    let others = ["hr@5", "ndcg@5", "hr@10", "recall@10", "hr@20", "mrr@20"];
+    let columns: Vec<&str> =
+        std::iter::once(metric).chain(others.into_iter().filter(|&o| o != metric)).collect();
     let header: Vec<String> = ["model".to_owned(), format!("{} [95 %]", columns[0])]
         .into_iter()
         .chain(columns[1..].iter().map(ToString::to_string))

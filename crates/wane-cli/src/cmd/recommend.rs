@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use wane::artifact::Artifact;
-use wane::events::read::{ReadOptions, Table, read_events};
+use wane::events::read::{ReadOptions, Table, is_user_column, read_events};
 use wane::events::{EventLog, UserId, format_days, join, write_table};
 use wane::pipeline::{Asked, answers, answers_table};
 use wane::recommend::{Answer, AnsweredItem, Backfill, Filter, FilterSettings, ListSettings};
@@ -63,6 +63,16 @@ fn histories(artifact: &Artifact, args: &Recommend, terminal: Terminal) -> Resul
             "{strange} items of the newer events are unknown to the model; fit it again to use them"
         ));
     }
+    let known_types = artifact.log.event_types();
+    let strange_types: Vec<_> =
+        newer.event_types().iter().filter(|name| !known_types.contains(name)).map(String::as_str).collect();
+    if !strange_types.is_empty() {
+        terminal.remark(format!(
+            "events of type {} weigh nothing: the model knows {}",
+            strange_types.join(", "),
+            known_types.join(", ")
+        ));
+    }
     Ok(join(&[&artifact.log, &newer.over_items(known)])?.log)
 }
 
@@ -88,13 +98,14 @@ fn users(args: &Recommend, log: &EventLog) -> Result<Vec<UserId>> {
 
 fn user_column(path: &Path) -> Result<Vec<String>> {
     let table = Table::open(path)?;
-    let name = table
-        .names()
-        .iter()
-        .find(|name| ["user", "user_id", "userid"].contains(&name.to_lowercase().as_str()))
-        .or(table.names().first())
-        .with_context(|| format!("{}: no column", path.display()))?;
-    let column = table.column(name).with_context(|| format!("{}: no column {name}", path.display()))?;
+    let column = table.names().iter().find(|name| is_user_column(name)).and_then(|name| table.column(name));
+    let column = column.with_context(|| {
+        let found = table.names().join(", ");
+        format!(
+            "{}: no user column. Columns found: {found}. Name it user_id in the first line",
+            path.display()
+        )
+    })?;
     Ok((0..table.rows()).filter_map(|row| column.text(row)).map(str::to_owned).collect())
 }
 

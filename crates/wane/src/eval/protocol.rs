@@ -4,6 +4,8 @@
 //! history, a moment, the targets that came, and the items they compete with. The history is a prefix of the user's
 //! events in the whole log, so that events of the case itself, or later ones, cannot reach a model.
 
+use std::fmt;
+
 use hashbrown::HashSet;
 use serde::Serialize;
 
@@ -20,6 +22,15 @@ pub enum Span {
     Share(f64),
     /// Days.
     Days(f64),
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share(share) => write!(f, "{} %", 100.0 * share),
+            Self::Days(days) => write!(f, "{days} days"),
+        }
+    }
 }
 
 impl Span {
@@ -141,7 +152,7 @@ impl Split {
             return Err(Error::setting(
                 "test and validation span",
                 format!("together less than the log's {:.1} days", whole as f64 / MILLIS_PER_DAY as f64),
-                format!("{test:?} and {validation:?}"),
+                format!("{test} and {validation}"),
             ));
         }
         let (middle, start) = (Timestamp::from_millis(validation_start), Timestamp::from_millis(test_start));

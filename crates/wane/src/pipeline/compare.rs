@@ -1,6 +1,7 @@
 //! Step 3: models compete on a split, each fitted on what came before.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::eval::{
@@ -115,7 +116,7 @@ impl Arena<'_> {
         if self.contest.trials == 0 || settings.ranges().is_empty() {
             return Ok(settings.clone());
         }
-        let name = format!("{} by {}", settings.name(), self.contest.metric);
+        let name = self.search_name(settings);
         let search = Search {
             name: &name,
             ranges: settings.ranges(),
@@ -131,6 +132,16 @@ impl Arena<'_> {
         };
         let best = tune(&search, done, score, record, self.monitor)?;
         with_all(settings, "", &best.settings)
+    }
+
+    /// Scores are comparable only between trials that start from the same settings and answer the same questions.
+    fn search_name(&self, settings: &ModelSettings) -> String {
+        let Part { training, cases, .. } = &self.split.validation;
+        let judged = (settings, self.contest.judge.exclude_seen, training.len(), training.span());
+        let mut digest = Sha256::new_with_prefix(format!("{judged:?}"));
+        cases.iter().for_each(|case| digest.update(format!("{case:?}")));
+        let contest: String = digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("{} by {} in contest {contest}", settings.name(), self.contest.metric)
     }
 
     fn question(&self) -> LeakageQuestion {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Explanation, Query, QueryFilter, Recommender, Scored, Scores, diversify, top_k};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::{EventLog, History, ItemId};
 use crate::interest::Catalogue;
 
@@ -81,7 +81,7 @@ const CANDIDATES_PER_PLACE: usize = 10;
 /// The best items for a query, after the filter and before any explanation. `scores` is scratch space.
 ///
 /// # Errors
-/// [`crate::Error::Setting`] when `diversity` is outside 0..=1.
+/// [`crate::Error::Setting`] when `diversity` is outside 0..=1, or above 0 without a catalogue.
 pub fn best_items(
     model: &dyn Recommender,
     query: &Query<'_>,
@@ -93,13 +93,15 @@ pub fn best_items(
     scores.clear();
     model.score(query, scores);
     let allow = |item| filter.allows(item);
-    match catalogue {
-        Some(catalogue) if settings.diversity > 0.0 => {
-            let candidates = top_k(scores, settings.k.saturating_mul(CANDIDATES_PER_PLACE), allow);
-            diversify(&candidates, settings.k, settings.diversity, |a, b| catalogue.similarity(a, b))
-        }
-        _ => Ok(top_k(scores, settings.k, allow)),
+    if settings.diversity == 0.0 {
+        return Ok(top_k(scores, settings.k, allow));
     }
+    let catalogue = catalogue.ok_or_else(|| {
+        let expected = "0 where the model has no catalogue (fit it with --catalogue FILE)";
+        Error::setting("diversity", expected, settings.diversity)
+    })?;
+    let candidates = top_k(scores, settings.k.saturating_mul(CANDIDATES_PER_PLACE), allow);
+    diversify(&candidates, settings.k, settings.diversity, |a, b| catalogue.similarity(a, b))
 }
 
 /// Names for numbers: what an [`Answer`] needs beside the model.

@@ -89,7 +89,7 @@ pub fn features(
     if settings.per == Per::UserCategory && categories.iter().all(|&category| category == NO_CATEGORY) {
         return Err(Error::setting(
             "per",
-            "user, item or user-item without a catalogue of categories",
+            "user, item or user-item where no --catalogue gives categories",
             "user-category",
         ));
     }

@@ -170,6 +170,11 @@ impl Layout {
     }
 }
 
+/// Whether a column of this name holds users, whatever its case.
+pub fn is_user_column(name: &str) -> bool {
+    USER.contains(&normalised(name).as_str())
+}
+
 fn normalised(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }

@@ -30,6 +30,7 @@ mod time;
 mod types;
 mod workers;
 
+pub use columns::is_user_column;
 pub use ids::id_of;
 pub use inspection::{FileInspection, Inspection, RejectedReason};
 pub use options::{ColumnMap, Guests, Header, ReadOptions};

@@ -1,0 +1,16 @@
+//! The command line as people and scripts use it: run as a program, judged by what it prints, writes and returns.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_use;
+mod evaluate;
+mod features;
+mod fit;
+mod inspect;
+mod readme;
+mod recommend;
+mod reference_config;
+mod run;
+mod shells;
+mod shop;
+mod simulate;
