@@ -124,7 +124,8 @@ fn values_out_of_form_say_which_form_is_right() {
         ),
         (
             "evaluate log.csv --test-span 50w",
-            "setting `test and validation span`: expected together less than the log's 23.2 days, got 350 days and 10 %",
+            "setting `test and validation span`: expected together less than the log's 23.2 days, got 350 days \
+             and 10 %",
         ),
         ("evaluate --protocol pre-split", "this protocol needs --train, --valid and --test"),
     ] {
