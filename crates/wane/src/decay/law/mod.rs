@@ -17,6 +17,15 @@ use serde::{Deserialize, Serialize};
 use super::HalfLife;
 use crate::error::{Error, Result};
 
+/// Halvings after which a weight stays as it is: it is then 1e-30, and a user who was away for long keeps a history.
+/// Without it an `f32` weight would vanish at 150 half-lives, and with it all that is known of the user.
+const FAINTEST: f64 = 100.0;
+
+/// What is left after so many halvings.
+fn left_after(halvings: f64) -> f64 {
+    (-halvings.min(FAINTEST)).exp2()
+}
+
 /// The form of a decay law. `power`, `weibull` and `log-logistic` have a shape, see [`Decay::shape`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -153,6 +162,13 @@ mod tests {
                 let left = decay(law, 7.0, shape).weight(7.0);
                 assert!((left - 0.5).abs() < 1e-12, "{law:?} with shape {shape}: {left}");
             }
+        }
+    }
+
+    #[test]
+    fn a_user_who_was_away_for_long_keeps_a_history() {
+        for law in [Law::Exponential, Law::Gaussian, Law::Weibull] {
+            assert!(decay(law, 0.1, 1.0).weight(1e6) as f32 > 0.0, "{law:?}");
         }
     }
 

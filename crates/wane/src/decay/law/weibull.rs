@@ -3,5 +3,5 @@
 //! `k < 1` wanes fast and then lingers, `k = 1` is exponential, `k > 1` holds on and then drops.
 
 pub(super) fn weight(x: f64, shape: f64) -> f64 {
-    (-x.powf(shape)).exp2()
+    super::left_after(x.powf(shape))
 }
