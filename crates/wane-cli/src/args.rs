@@ -173,15 +173,15 @@ pub(crate) struct Evaluate {
     /// How the log is split and what is predicted.
     #[arg(long, value_enum, default_value_t = ProtocolName::TimeSplit)]
     pub(crate) protocol: ProtocolName,
-    /// What a test case must find (time split).
-    #[arg(long, value_enum, default_value_t = TargetsName::All)]
-    pub(crate) targets: TargetsName,
-    /// Length of the test part, as a duration (8w) or a share of the span (10%).
-    #[arg(long, value_name = "SPAN", default_value = "10%")]
-    pub(crate) test_span: String,
-    /// Length of the validation part before it.
-    #[arg(long, value_name = "SPAN", default_value = "10%")]
-    pub(crate) valid_span: String,
+    /// What a test case must find (time split) [default: all].
+    #[arg(long, value_enum)]
+    pub(crate) targets: Option<TargetsName>,
+    /// Length of the test part, as a duration (8w) or a share of the span (time split) [default: 10%].
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) test_span: Option<String>,
+    /// Length of the validation part before it (time split) [default: 10%].
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) valid_span: Option<String>,
     /// Training file (pre-split).
     #[arg(long, value_name = "FILE")]
     pub(crate) train: Option<PathBuf>,

@@ -65,6 +65,11 @@ fn compete(
 fn prepare(args: &Evaluate, terminal: Terminal) -> Result<(Dataset, Split)> {
     let mut sources = args.events.sources(Some(&args.catalogue))?;
     sources.without_relations = args.no_relations;
+    let of_time_split = args.targets.is_some() || args.test_span.is_some() || args.valid_span.is_some();
+    ensure!(
+        args.protocol == ProtocolName::TimeSplit || !of_time_split,
+        "--targets, --test-span and --valid-span belong to --protocol time-split; leave them out here"
+    );
     let spinner = terminal.spinner("reading");
     let (data, split) = match args.protocol {
         ProtocolName::TimeSplit => split_by_time(args, &sources)?,
@@ -99,11 +104,12 @@ fn one_log(args: &Evaluate, mut sources: Sources) -> Result<Sources> {
 
 fn split_by_time(args: &Evaluate, sources: &Sources) -> Result<(Dataset, Split)> {
     let targets = match args.targets {
-        TargetsName::All => Targets::All,
-        TargetsName::NextBasket => Targets::NextBasket,
-        TargetsName::NextItem => Targets::NextItem,
+        None | Some(TargetsName::All) => Targets::All,
+        Some(TargetsName::NextBasket) => Targets::NextBasket,
+        Some(TargetsName::NextItem) => Targets::NextItem,
     };
-    let (valid, test) = (span("valid-span", &args.valid_span)?, span("test-span", &args.test_span)?);
+    let length = |flag, text: &Option<String>| span(flag, text.as_deref().unwrap_or("10%"));
+    let (valid, test) = (length("valid-span", &args.valid_span)?, length("test-span", &args.test_span)?);
     let data = read(&one_log(args, sources.clone())?)?;
     let split = Split::by_time(data.log.clone(), valid, test, targets)?;
     Ok((data, split))

@@ -57,6 +57,16 @@ fn missing_files_are_named_once() {
 }
 
 #[test]
+fn settings_of_another_protocol_are_not_ignored() {
+    for setting in ["--targets next-basket", "--test-span 8w", "--valid-span 5%"] {
+        assert_eq!(
+            failure(shop(), &format!("evaluate shop/events.parquet --protocol leave-one-out {setting}")),
+            "--targets, --test-span and --valid-span belong to --protocol time-split; leave them out here"
+        );
+    }
+}
+
+#[test]
 fn unknown_names_are_errors_that_list_the_known() {
     assert_eq!(
         failure(shop(), "evaluate shop/events.parquet --models item-nn"),

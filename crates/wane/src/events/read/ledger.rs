@@ -97,7 +97,13 @@ impl<'a> Ledger<'a> {
             return Ok(());
         }
         let describe = |(reason, tally): (&Reason, &ReasonTally)| {
-            format!("{} {} (first: {})", tally.count, self.reason_text(*reason), tally.first)
+            let mend = match reason {
+                Reason::NoUser => {
+                    "; guests? leave them out with --guests skip, or take each session for a user with --guests session"
+                }
+                _ => "",
+            };
+            format!("{} {} (first: {}{mend})", tally.count, self.reason_text(*reason), tally.first)
         };
         Err(Error::TooManyRejects {
             rejected,
