@@ -328,7 +328,7 @@ pub(crate) struct EventArgs {
     /// Fail when more than this share of the rows is rejected.
     #[arg(long, value_name = "PERCENT", default_value = "1%")]
     pub(crate) max_reject: String,
-    /// Write rejected rows with their reasons to this CSV file.
+    /// Write rejected rows with their reasons to this CSV file (with --train, --valid and --test: one file for each).
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
     /// Reject events after this moment as future-dated.

@@ -1,6 +1,6 @@
 //! `wane evaluate`: an honest comparison of models.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use wane::artifact::JsonLines;
@@ -120,16 +120,28 @@ fn pre_split(args: &Evaluate, sources: &Sources, sessions: bool) -> Result<(Data
         bail!("this protocol needs --train, --valid and --test");
     };
     ensure!(sources.events.is_empty(), "this protocol reads --train, --valid and --test, and no other files");
-    let part =
-        |path: &PathBuf| read(&Sources { events: vec![path.clone()], catalogue: None, ..sources.clone() });
-    let parts = [part(train)?, part(valid)?, part(test)?];
+    let part = |name: &str, path: &PathBuf| {
+        let mut own = Sources { events: vec![path.clone()], catalogue: None, ..sources.clone() };
+        own.options.rejects = own.options.rejects.map(|path| part_file(&path, name));
+        read(&own)
+    };
+    let parts = [part("train", train)?, part("valid", valid)?, part("test", test)?];
     let logs: Vec<&EventLog> = parts.iter().map(|part| &part.log).collect();
     let mut joined = join(&logs)?;
-    let inspection = parts[0].inspection.clone();
+    let [Dataset { mut inspection, .. }, valid, test] = parts;
+    inspection.add_rows(valid.inspection);
+    inspection.add_rows(test.inspection);
     let data = Dataset { log: joined.log, catalogue: None, inspection, catalogue_inspection: None };
     let data = data.with_catalogue(sources)?;
     joined.log = data.log.clone();
     Ok((data, Split::pre_split(joined, sessions)?))
+}
+
+/// The rejects file of one part: `rejects.csv` becomes `rejects.train.csv`, so that no part overwrites another's.
+fn part_file(path: &Path, part: &str) -> PathBuf {
+    let ending = path.extension().map_or_else(String::new, |ending| format!(".{}", ending.to_string_lossy()));
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{stem}.{part}{ending}"))
 }
 
 fn log_files(args: &Evaluate) -> Vec<PathBuf> {
@@ -199,4 +211,15 @@ fn findings(findings: &[Finding]) -> String {
 
 fn decimals(value: f64) -> String {
     format!("{value:.4}").trim_start_matches('0').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_have_rejects_files_of_their_own() {
+        assert_eq!(part_file(Path::new("out/rejects.csv"), "train"), Path::new("out/rejects.train.csv"));
+        assert_eq!(part_file(Path::new("rejects"), "test"), Path::new("rejects.test"));
+    }
 }

@@ -76,3 +76,23 @@ pub struct Inspection {
     /// The rejected rows in more detail.
     pub rejected_rows: Vec<RejectedReason>,
 }
+
+impl Inspection {
+    /// Adds the account of the rows of another reading: one log that comes in several files of different standing. Users,
+    /// items, spans and gaps stay those of this reading, since they do not add up.
+    pub fn add_rows(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.accepted += other.accepted;
+        let sums = [
+            (&mut self.rejected, other.rejected),
+            (&mut self.dropped, other.dropped),
+            (&mut self.repaired, other.repaired),
+            (&mut self.rules, other.rules),
+        ];
+        for (sums, counts) in sums {
+            counts.into_iter().for_each(|(reason, count)| *sums.entry(reason).or_default() += count);
+        }
+        self.files.extend(other.files);
+        self.rejected_rows.extend(other.rejected_rows);
+    }
+}
