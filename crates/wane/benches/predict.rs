@@ -35,7 +35,7 @@ fn simulated(criterion: &mut Criterion) {
     let settings = ShopSettings { users: 10_000, items: 5_000, days: 60.0, ..ShopSettings::default() };
     let log = simulate(&settings, 1).unwrap().log;
     let asked: Vec<_> = log.histories().map(|(user, _)| user).step_by(100).collect();
-    let training = Training { log: &log, catalogue: None, seed: 1 };
+    let training = Training::new(&log, None, 1);
     let models: [(&str, Box<dyn Recommender>); 4] = [
         ("personal-frequency", Box::new(PersonalFrequencySettings::default().fit(&training).unwrap())),
         ("item-knn", Box::new(ItemKnnSettings::default().fit(&training).unwrap())),
@@ -57,7 +57,7 @@ fn serenade(criterion: &mut Criterion) {
     let asked: Vec<_> =
         asked.users().iter().map(|name| UserId(log.users().position(name).unwrap())).collect();
     let training = log.filter(|user, _, _| asked.binary_search(&user).is_err());
-    let training = Training { log: &training, catalogue: None, seed: 1 };
+    let training = Training::new(&training, None, 1);
     let settings =
         VmisKnnSettings { sessions: 1_502, neighbours: 288, last_events: 4, ..VmisKnnSettings::default() };
     let model = settings.fit(&training).unwrap();

@@ -23,5 +23,6 @@ pub mod interest;
 pub mod pipeline;
 pub mod recommend;
 pub mod simulate;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -54,7 +54,7 @@ fn catalogue(log: &EventLog) -> Catalogue {
 fn artifact(settings: ModelSettings) -> Artifact {
     let log = log();
     let catalogue = catalogue(&log);
-    let training = Training { log: &log, catalogue: Some(&catalogue), seed: 9 };
+    let training = Training::new(&log, Some(&catalogue), 9);
     let parameters = settings.fit(&training).unwrap().parameters();
     Artifact { settings, parameters, log, catalogue: Some(catalogue), seed: 9 }
 }
@@ -114,7 +114,7 @@ fn an_empty_log_without_catalogue_comes_back() {
     let path = folder.path().join("deep/er/model");
     let log = EventLog::from_columns(EventColumns::default()).unwrap();
     let settings = ModelSettings::named("popularity").unwrap();
-    let parameters = settings.fit(&Training { log: &log, catalogue: None, seed: 1 }).unwrap().parameters();
+    let parameters = settings.fit(&Training::new(&log, None, 1)).unwrap().parameters();
     let artifact = Artifact { settings, parameters, log, catalogue: None, seed: 1 };
     artifact.save(&path).unwrap();
     assert_same(&Artifact::load(&path).unwrap(), &artifact);

@@ -2,13 +2,17 @@
 //!
 //! Useful for: half-lives, kernels, decayed features. Not useful for: ranking (see [`crate::recommend`]).
 
+mod basis;
 pub mod features;
 mod half_life;
 mod intensity;
 mod kernel;
 mod law;
+mod trace;
 
+pub use basis::TimeBasis;
 pub use half_life::HalfLife;
 pub use intensity::{IntensitySettings, InterestHalfLife, interest_half_lives};
 pub use kernel::{DecaySettings, HalfLifeSetting, Kernel, TypeDecay, WITHDRAWALS};
 pub use law::{Decay, Law};
+pub use trace::Trace;

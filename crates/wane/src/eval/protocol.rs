@@ -13,6 +13,7 @@ use crate::decay::WITHDRAWALS;
 use crate::error::{Error, Result};
 use crate::events::{Event, EventLog, History, ItemId, Joined, MILLIS_PER_DAY, Timestamp, UserId};
 use crate::interest::Catalogue;
+use crate::recommend::{Goal, Question, Validation};
 
 /// A length of time: a share of the log's span, or days.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -214,6 +215,25 @@ impl Split {
         let (validation, test) = (part(1), part(2));
         let protocol = if every_event_of_a_session { Protocol::NextItem } else { Protocol::PreSplit };
         Self { validation, test, protocol, log }.checked()
+    }
+
+    /// What a model is asked for under this protocol.
+    pub fn goal(&self) -> Goal {
+        match self.protocol {
+            Protocol::TimeSplit { targets: Targets::NextBasket, .. } => Goal::NextBasket,
+            _ => Goal::NextItem,
+        }
+    }
+
+    /// The validation part as questions by which a model may stop learning.
+    pub fn questions(&self) -> Validation<'_> {
+        let questions = self.validation.cases.iter().map(|case| Question {
+            history: case.history(&self.log),
+            as_of: case.as_of,
+            targets: case.targets.clone(),
+            others: case.negatives.as_deref(),
+        });
+        Validation { log: &self.validation.training, questions: questions.collect() }
     }
 
     /// Lets items compete that the catalogue dates before the part's first question, though nobody has touched them.

@@ -4,12 +4,16 @@
 //! decay.
 
 mod catalogue;
+mod features;
+mod mined;
 mod read;
 mod relations;
 mod similarity;
 mod write;
 
 pub use catalogue::{Catalogue, Vectors};
+pub use features::Features;
+pub use mined::{Mined, pair_weight};
 pub use read::{CatalogueFile, CatalogueInspection, CatalogueMap, read_catalogue};
 pub use relations::Relation;
 pub use write::write_catalogue;

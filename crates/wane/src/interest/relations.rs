@@ -46,6 +46,43 @@ impl Relation {
         }
     }
 
+    /// A relation from its rows, as [`Self::rows`] gives them; nothing if they are not rows of links among `n_items`.
+    pub(crate) fn from_rows(
+        name: &str,
+        n_items: usize,
+        offsets: Vec<u64>,
+        targets: Vec<u32>,
+        weights: Vec<f32>,
+    ) -> Option<Self> {
+        let is_sound = offsets.len() == n_items + 1
+            && offsets.is_sorted()
+            && offsets.first() == Some(&0)
+            && offsets.last() == Some(&(targets.len() as u64))
+            && targets.len() == weights.len()
+            && targets.iter().all(|&target| (target as usize) < n_items);
+        is_sound.then(|| Self {
+            name: name.to_owned(),
+            offsets: offsets.into_iter().map(|offset| offset as usize).collect(),
+            targets: targets.into_iter().map(ItemId).collect(),
+            weights,
+        })
+    }
+
+    /// Offsets of the rows by item, then the targets and weights of all links.
+    pub(crate) fn rows(&self) -> (&[usize], &[ItemId], &[f32]) {
+        (&self.offsets, &self.targets, &self.weights)
+    }
+
+    /// The same links in the other direction.
+    #[must_use]
+    pub fn reversed(&self, name: impl Into<String>) -> Self {
+        let n_items = self.offsets.len() - 1;
+        let links = (0..n_items as u32).flat_map(|from| {
+            self.neighbours(ItemId(from)).map(move |(to, weight)| (to, ItemId(from), weight))
+        });
+        Self::from_links(name, n_items, links)
+    }
+
     /// The relation's name.
     pub fn name(&self) -> &str {
         &self.name

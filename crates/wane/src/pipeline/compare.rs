@@ -92,8 +92,12 @@ impl Arena<'_> {
     /// Fits a model on a part's training log and judges it on the part's cases.
     fn run(&self, settings: &ModelSettings, part: &Part) -> Result<(Box<dyn Recommender>, Judged)> {
         self.monitor.begin(&format!("fitting {}", settings.name()), 0);
-        let training =
-            Training { log: &part.training, catalogue: self.catalogue, seed: self.contest.judge.seed };
+        let validation = self.split.questions();
+        let training = Training {
+            goal: self.split.goal(),
+            validation: Some(&validation),
+            ..Training::new(&part.training, self.catalogue, self.contest.judge.seed)
+        };
         let start = self.monitor.seconds();
         // Judged as it is served: with popularity behind it, or ties would decide what a sparse model leaves open.
         let model = Backfill::new(settings.fit(&training)?, &part.training);

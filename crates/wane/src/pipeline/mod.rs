@@ -19,7 +19,7 @@ use crate::recommend::{ModelSettings, Training};
 /// # Errors
 /// [`crate::Error::Setting`] for a setting out of its range.
 pub fn fit(data: &Dataset, settings: &ModelSettings, seed: u64) -> Result<Artifact> {
-    let training = Training { log: &data.log, catalogue: data.catalogue.as_ref(), seed };
+    let training = Training::new(&data.log, data.catalogue.as_ref(), seed);
     Ok(Artifact {
         settings: settings.clone(),
         parameters: settings.fit(&training)?.parameters(),

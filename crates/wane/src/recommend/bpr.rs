@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn two_tastes_are_told_apart_and_the_seed_decides_every_bit() {
         let log = two_tastes();
-        let training = Training { log: &log, catalogue: None, seed: 7 };
+        let training = Training::new(&log, None, 7);
         let settings = BprSettings { factors: 8, ..BprSettings::default() };
         let model = settings.fit(&training).unwrap();
         let history = log.history(UserId(0)).first(1);

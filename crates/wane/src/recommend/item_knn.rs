@@ -294,7 +294,7 @@ mod tests {
     use crate::recommend::{Query, Recommender, Scores};
 
     fn fit(settings: &ItemKnnSettings, log: &EventLog) -> ItemToItem {
-        settings.fit(&Training { log, catalogue: None, seed: 1 }).unwrap()
+        settings.fit(&Training::new(log, None, 1)).unwrap()
     }
 
     fn bare(similarity: Similarity) -> ItemKnnSettings {
@@ -354,7 +354,7 @@ mod tests {
     fn settings_are_checked() {
         let log = two_tastes();
         let wrong = ItemKnnSettings { window: Some(-1.0), ..ItemKnnSettings::default() };
-        let error = wrong.fit(&Training { log: &log, catalogue: None, seed: 1 }).unwrap_err();
+        let error = wrong.fit(&Training::new(&log, None, 1)).unwrap_err();
         assert_eq!(error.to_string(), "setting `window`: expected a number of days above 0, got -1");
     }
 }

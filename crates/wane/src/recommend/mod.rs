@@ -24,6 +24,7 @@ mod settings;
 mod sparse_rows;
 mod tifu_knn;
 mod top_k;
+pub(crate) mod trace;
 mod vmis_knn;
 
 pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettings, Names, best_items};
@@ -38,10 +39,13 @@ pub use parameters::{Array, Parameters};
 pub use personal_frequency::{PersonalCountSettings, PersonalFrequency, PersonalFrequencySettings};
 pub use popularity::{DecayedPopularity, DecayedPopularitySettings, Popularity, PopularitySettings};
 pub use ranges::{Range, Values};
-pub use recommender::{Explanation, Query, Reason, Recommender, Remainder, Training};
+pub use recommender::{
+    Explanation, Goal, Query, Question, Reason, Recommender, Remainder, Training, Validation,
+};
 pub use related::RelatedSettings;
 pub use scores::Scores;
 pub use settings::ModelSettings;
 pub use tifu_knn::{TifuKnn, TifuKnnSettings};
 pub use top_k::{Scored, top_k};
+pub use trace::{TraceModel, TraceSettings};
 pub use vmis_knn::{VmisKnn, VmisKnnSettings};

@@ -307,7 +307,7 @@ mod tests {
         let half_life = HalfLifeSetting::Fixed(HalfLife::from_days(2.0).unwrap());
         let decay = DecaySettings { law, half_life, ..DecaySettings::default() };
         let log = log(events);
-        DecayedPopularitySettings { decay }.fit(&Training { log: &log, catalogue: None, seed: 0 }).unwrap()
+        DecayedPopularitySettings { decay }.fit(&Training::new(&log, None, 0)).unwrap()
     }
 
     fn scores(model: &dyn Recommender, day: i64) -> Vec<f32> {
@@ -340,7 +340,7 @@ mod tests {
         // What is wanted changes every ten days, so only the last days tell.
         let events: Vec<_> = (0..200).map(|day| (u32::from(day / 10 % 2 == 0), day)).collect();
         let log = log(&events);
-        let training = Training { log: &log, catalogue: None, seed: 0 };
+        let training = Training::new(&log, None, 0);
         let model = DecayedPopularitySettings::default().fit(&training).unwrap();
         assert!(model.kernel.common_half_life().days() < 5.0, "{:?}", model.kernel.common_half_life());
     }

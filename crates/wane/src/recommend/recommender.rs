@@ -6,6 +6,7 @@ use super::{Parameters, Scores};
 use crate::decay::Kernel;
 use crate::events::{EventLog, History, ItemId, Timestamp};
 use crate::interest::Catalogue;
+pub use crate::train::Goal;
 
 /// What a model learns from.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,39 @@ pub struct Training<'a> {
     pub catalogue: Option<&'a Catalogue>,
     /// Seed of every random choice.
     pub seed: u64,
+    /// What will be asked of the model.
+    pub goal: Goal,
+    /// Questions that show when to stop learning; without them a model holds out some of the log.
+    pub validation: Option<&'a Validation<'a>>,
+}
+
+impl<'a> Training<'a> {
+    /// A log to learn from, to predict each next item, without questions to stop by.
+    pub fn new(log: &'a EventLog, catalogue: Option<&'a Catalogue>, seed: u64) -> Self {
+        Self { log, catalogue, seed, goal: Goal::NextItem, validation: None }
+    }
+}
+
+/// Questions with their answers, from after the events that may be learned from to answer them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validation<'a> {
+    /// What may be learned from before these questions.
+    pub log: &'a EventLog,
+    /// The questions.
+    pub questions: Vec<Question<'a>>,
+}
+
+/// One question with its answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question<'a> {
+    /// What the user did before.
+    pub history: History<'a>,
+    /// The moment of the question.
+    pub as_of: Timestamp,
+    /// What came.
+    pub targets: Vec<ItemId>,
+    /// The only items that compete with the targets, if a protocol gives them.
+    pub others: Option<&'a [ItemId]>,
 }
 
 /// A question: what does the user with this history want at this moment?

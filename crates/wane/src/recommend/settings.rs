@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     BprSettings, DecayedPopularity, DecayedPopularitySettings, EaseSettings, ItemKnnSettings, Parameters,
     PersonalCountSettings, PersonalFrequencySettings, Popularity, PopularitySettings, Range, Recommender,
-    RelatedSettings, SlimSettings, TifuKnnSettings, Training, VmisKnnSettings,
+    RelatedSettings, SlimSettings, TifuKnnSettings, TraceSettings, Training, VmisKnnSettings,
 };
 use crate::error::{Error, Result};
 
@@ -36,6 +36,8 @@ pub enum ModelSettings {
     Slim(SlimSettings),
     /// See [`BprSettings`].
     Bpr(BprSettings),
+    /// See [`TraceSettings`].
+    Trace(TraceSettings),
 }
 
 impl ModelSettings {
@@ -53,6 +55,7 @@ impl ModelSettings {
             Self::Ease(EaseSettings::default()),
             Self::Slim(SlimSettings::default()),
             Self::Bpr(BprSettings::default()),
+            Self::Trace(TraceSettings::default()),
         ]
     }
 
@@ -82,6 +85,7 @@ impl ModelSettings {
             Self::Ease(_) => "ease",
             Self::Slim(_) => "slim",
             Self::Bpr(_) => "bpr",
+            Self::Trace(_) => "trace",
         }
     }
 
@@ -98,6 +102,7 @@ impl ModelSettings {
             Self::Ease(_) => EaseSettings::RANGES,
             Self::Slim(_) => SlimSettings::RANGES,
             Self::Bpr(_) => BprSettings::RANGES,
+            Self::Trace(_) => TraceSettings::RANGES,
         }
     }
 
@@ -137,6 +142,7 @@ impl ModelSettings {
             Self::Ease(settings) => Box::new(settings.fit(training)?),
             Self::Slim(settings) => Box::new(settings.fit(training)?),
             Self::Bpr(settings) => Box::new(settings.fit(training)?),
+            Self::Trace(settings) => Box::new(settings.fit(training)?),
         })
     }
 
@@ -164,6 +170,7 @@ impl ModelSettings {
             Self::Ease(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
             Self::Slim(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
             Self::Bpr(settings) => Box::new(settings.load(parameters, n_items)?),
+            Self::Trace(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
         };
         if model.n_items() == n_items {
             Ok(model)
@@ -184,7 +191,7 @@ mod tests {
     #[test]
     fn every_model_is_written_read_fitted_and_loaded_by_its_name() {
         let log = two_tastes();
-        let training = Training { log: &log, catalogue: None, seed: 1 };
+        let training = Training::new(&log, None, 1);
         for settings in ModelSettings::all() {
             let written = serde_json::to_value(&settings).unwrap();
             assert_eq!(written["model"], settings.name());

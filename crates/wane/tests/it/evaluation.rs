@@ -185,7 +185,7 @@ fn judged_split() -> Split {
 }
 
 fn popularity(part: &Part) -> impl Recommender + use<> {
-    PopularitySettings::default().fit(&Training { log: &part.training, catalogue: None, seed: 1 })
+    PopularitySettings::default().fit(&Training::new(&part.training, None, 1))
 }
 
 #[test]

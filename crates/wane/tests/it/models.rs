@@ -61,7 +61,7 @@ proptest! {
     fn reasons_sum_to_the_score_and_a_saved_model_scores_as_before(rows in rows(), later in 0i64..5_000) {
         let log = log(&rows);
         let catalogue = catalogue(&log);
-        let training = Training { log: &log, catalogue: Some(&catalogue), seed: 7 };
+        let training = Training::new(&log, Some(&catalogue), 7);
         for settings in ModelSettings::all() {
             let model = settings.fit(&training).unwrap();
             let back = settings.load(model.parameters(), log.n_items(), log.event_types()).unwrap();
@@ -84,7 +84,7 @@ fn threads_do_not_change_a_bit() {
         .collect();
     let log = log(&rows);
     let catalogue = catalogue(&log);
-    let training = Training { log: &log, catalogue: Some(&catalogue), seed: 7 };
+    let training = Training::new(&log, Some(&catalogue), 7);
     for settings in ModelSettings::all() {
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -101,7 +101,7 @@ fn what_a_model_is_silent_on_is_ordered_by_popularity_below_what_it_says() {
         log(&[(0, 3, 1, 0), (1, 1, 1, 900), (2, 1, 1, 901), (3, 1, 1, 902), (4, 2, 1, 903), (5, 2, 1, 904)]);
     let settings = r#"{"model": "personal-frequency", "decay": {"half_life": "3h"}}"#;
     let settings: ModelSettings = serde_json::from_str(settings).unwrap();
-    let training = Training { log: &log, catalogue: None, seed: 0 };
+    let training = Training::new(&log, None, 0);
     let backed = Backfill::new(settings.fit(&training).unwrap(), &log);
     let as_of = Timestamp::from_millis(150 * 3_600_000);
     let query = Query { history: log.history(UserId(0)), as_of, candidates: None };

@@ -27,7 +27,7 @@ fn log(events: &[(u32, u32, i64)]) -> EventLog {
 }
 
 fn training(log: &EventLog) -> Training<'_> {
-    Training { log, catalogue: None, seed: 1 }
+    Training::new(log, None, 1)
 }
 
 fn ask(log: &EventLog, user: u32) -> Query<'_> {

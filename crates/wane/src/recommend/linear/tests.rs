@@ -160,7 +160,7 @@ fn a_user_counts_once_per_item_and_only_supported_items_take_part() {
 #[test]
 fn two_tastes_are_told_apart() {
     let log = two_tastes();
-    let training = Training { log: &log, catalogue: None, seed: 1 };
+    let training = Training::new(&log, None, 1);
     let models = [
         EaseSettings { ridge: 0.5, ..EaseSettings::default() }.fit(&training).unwrap(),
         SlimSettings::default().fit(&training).unwrap(),
@@ -174,7 +174,7 @@ fn two_tastes_are_told_apart() {
 #[test]
 fn settings_are_checked() {
     let log = two_tastes();
-    let training = Training { log: &log, catalogue: None, seed: 1 };
+    let training = Training::new(&log, None, 1);
     let wrong = EaseSettings { ridge: -1.0, ..EaseSettings::default() };
     let message = wrong.fit(&training).unwrap_err().to_string();
     assert_eq!(message, "setting `ridge`: expected a number above 0, got -1");
@@ -202,7 +202,7 @@ proptest! {
             neighbours: 3,
             ..EaseSettings::default()
         };
-        let model = settings.fit(&Training { log: &log, catalogue: None, seed: 1 }).unwrap();
+        let model = settings.fit(&Training::new(&log, None, 1)).unwrap();
         let again = settings.load(model.parameters(), 9, log.event_types()).unwrap();
         prop_assert!(settings.load(model.parameters(), 8, log.event_types()).is_err());
         for user in 0..6 {

@@ -1,0 +1,49 @@
+//! A user's interest as a decayed state of constant size: one vector per time scale.
+//!
+//! - The state after events i = 1..n is `S_m = sum_i w_im exp(-(lambda_m (t_n - t_i) + delta_m (n - i))) v_i`: the sum of
+//!   the vectors of the user's items, each with the weight of its event type in scale m, its age and its rank.
+//! - It follows by the recurrence `S_m <- exp(-(lambda_m dt + delta_m)) S_m + w_m v`, so one event costs O(M d) and a
+//!   state can be kept, aged and read at any later moment without the events that made it.
+
+use super::TimeBasis;
+use crate::events::Timestamp;
+
+/// The state; see the module's documentation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Trace {
+    /// `M * d` numbers, scale by scale, as of the last event.
+    values: Vec<f32>,
+    last: Option<Timestamp>,
+}
+
+impl Trace {
+    /// The state of a user without events, for `scales` vectors of length `dim`.
+    pub fn new(scales: usize, dim: usize) -> Self {
+        Self { values: vec![0.0; scales * dim], last: None }
+    }
+
+    /// Adds an event: the vector of its item and the weight of its type in each scale. An event older than the last
+    /// one counts as of the same moment.
+    pub fn push(&mut self, basis: &TimeBasis, time: Timestamp, type_weights: &[f32], vector: &[f32]) {
+        let gap = self.last.map_or(0.0, |last| time.days_since(last)) as f32;
+        let scales = basis.rates.iter().zip(&basis.displacements).zip(type_weights);
+        for (state, ((rate, displacement), weight)) in
+            self.values.chunks_exact_mut(vector.len().max(1)).zip(scales)
+        {
+            let kept = (-(rate * gap + displacement)).exp();
+            state.iter_mut().zip(vector).for_each(|(state, value)| *state = kept * *state + weight * value);
+        }
+        self.last = Some(self.last.map_or(time, |last| last.max(time)));
+    }
+
+    /// Writes the state as it has aged by a moment.
+    pub fn at(&self, basis: &TimeBasis, as_of: Timestamp, aged: &mut [f32]) {
+        let gap = self.last.map_or(0.0, |last| as_of.days_since(last)) as f32;
+        let dim = (self.values.len() / basis.len().max(1)).max(1);
+        let scales = aged.chunks_exact_mut(dim).zip(self.values.chunks_exact(dim));
+        for ((aged, state), rate) in scales.zip(&basis.rates) {
+            let kept = (-rate * gap).exp();
+            aged.iter_mut().zip(state).for_each(|(aged, state)| *aged = kept * state);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Fitting the trace model: what is read off the log beforehand, and when to stop.
+//!
+//! Time scales start spread over the gaps that the log shows, popularity is counted at half-lives spread over its span.
+//! Training runs on what came before the held-out questions until they are answered no better for some epochs; where that leaves
+//! part of the log out, it then runs as many epochs over all of it.
+
+use rayon::prelude::*;
+
+use super::{TraceModel, TraceSettings};
+use crate::error::Result;
+use crate::events::{EventLog, ItemId, Timestamp};
+use crate::interest::Features;
+use crate::recommend::{Goal, Query, Question, Recommender, Scores, Training, Validation};
+use crate::train::{Corpus, Link, PopularityTable, Shape, Trainer, Weights};
+
+/// Parts of the log's span at which popularity is counted, as half-lives; the last is all time.
+const FASHIONS: [f32; 5] = [1.0 / 512.0, 1.0 / 128.0, 1.0 / 32.0, 1.0 / 8.0, f32::INFINITY];
+/// One in so many events is held out where no questions are given.
+const HELD_OUT: usize = 10;
+/// Questions asked after each epoch.
+const QUESTIONS: usize = 3_000;
+
+impl TraceSettings {
+    /// Learns from a log.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for a setting out of its range.
+    pub fn fit(&self, training: &Training<'_>) -> Result<TraceModel> {
+        self.check()?;
+        let held_out = training.validation.is_none().then(|| HeldOut::of(training.log));
+        let own = held_out.as_ref().map(|held_out| held_out.validation(training.goal));
+        let validation = training.validation.or(own.as_ref());
+        let Some(validation) = validation.filter(|validation| !validation.questions.is_empty()) else {
+            return Ok(self.run(training, training.log, None).0);
+        };
+        let (model, epochs) = self.run(training, validation.log, Some(validation));
+        if validation.log.len() == training.log.len() {
+            return Ok(model);
+        }
+        let again = Self { epochs, ..self.clone() };
+        Ok(again.run(training, training.log, None).0)
+    }
+
+    /// Trains on a log; with questions, the model of the epoch that answered them best, and that epoch.
+    fn run(
+        &self,
+        training: &Training<'_>,
+        log: &EventLog,
+        validation: Option<&Validation<'_>>,
+    ) -> (TraceModel, u32) {
+        let catalogue = training.catalogue;
+        let features = catalogue.filter(|_| self.features).map_or_else(Features::default, Features::of);
+        let links = Link::plan(log, catalogue, self.link_plan());
+        let days = log.span().map_or(1.0, |(first, last)| last.days_since(first)).max(1e-3) as f32;
+        let fashions: Vec<f32> =
+            if self.popularity { FASHIONS.map(|part| part * days).to_vec() } else { Vec::new() };
+        let mut events: Vec<(Timestamp, ItemId)> =
+            log.events().times().iter().copied().zip(log.events().items().iter().copied()).collect();
+        events.par_sort_unstable();
+        let popularity = PopularityTable::new(&events, log.n_items(), &fashions);
+        let shape = Shape {
+            items: log.n_items(),
+            features: features.n_features,
+            dim: self.dim,
+            scales: self.scales,
+            types: log.event_types().len(),
+            links: links.len(),
+            fashions: fashions.len(),
+        };
+        let start = Weights::start(shape, &time_scales(log, self.scales), training.seed);
+        let corpus = Corpus::new(log, &links, &features, &popularity, training.goal);
+        let mut trainer = Trainer::new(&corpus, start, self.recipe(), training.seed);
+        let model =
+            |weights| TraceModel::new(weights, &features, links.clone(), popularity.clone(), events.clone());
+        let mut best: Option<(f64, u32, Weights)> = None;
+        for epoch in 1..=self.epochs {
+            trainer.epoch();
+            let Some(validation) = validation else { continue };
+            let weights = trainer.averaged();
+            let gain = mean_gain(&model(weights.clone()), validation);
+            if best.as_ref().is_none_or(|best| gain > best.0) {
+                best = Some((gain, epoch, weights));
+            } else if best.as_ref().is_some_and(|best| epoch >= best.1 + self.patience) {
+                break;
+            }
+        }
+        match best {
+            Some((_, epoch, weights)) => (model(weights), epoch),
+            None => (model(trainer.averaged()), self.epochs),
+        }
+    }
+}
+
+/// Questions that a model holds out itself: what came in the last part of the log.
+struct HeldOut<'a> {
+    whole: &'a EventLog,
+    before: EventLog,
+    start: Timestamp,
+}
+
+impl<'a> HeldOut<'a> {
+    fn of(whole: &'a EventLog) -> Self {
+        let mut times = whole.events().times().to_vec();
+        times.sort_unstable();
+        let place = times.len() - times.len() / HELD_OUT;
+        let start = times.get(place).copied().unwrap_or(Timestamp::from_millis(i64::MAX));
+        Self { whole, before: whole.before(start), start }
+    }
+
+    /// The first wish of each user in the last part.
+    fn validation(&self, goal: Goal) -> Validation<'_> {
+        let questions = self.whole.histories().filter_map(|(_, history)| {
+            let known = history.before(self.start);
+            let basket = history.baskets().find(|basket| basket.end > known.len())?;
+            let first = basket.start.max(known.len());
+            let items = history.items().get(first..basket.end)?;
+            let mut targets = items[..if goal == Goal::NextItem { 1 } else { items.len() }].to_vec();
+            targets.sort_unstable();
+            targets.dedup();
+            Some(Question { history: known, as_of: history.times()[first], targets, others: None })
+        });
+        Validation { log: &self.before, questions: questions.collect() }
+    }
+}
+
+/// Half-lives in days to start from: evenly in the logarithm from the shortest usual gap between a user's events to
+/// half of the log's span.
+fn time_scales(log: &EventLog, n: usize) -> Vec<f32> {
+    let days = log.span().map_or(1.0, |(first, last)| last.days_since(first)).max(1e-3);
+    let gaps = |history: crate::events::History<'_>| {
+        let times = history.times();
+        times.windows(2).map(|pair| pair[1].days_since(pair[0])).filter(|&gap| gap > 0.0).collect::<Vec<_>>()
+    };
+    let mut gaps: Vec<f64> = log.histories().flat_map(|(_, history)| gaps(history)).collect();
+    gaps.sort_by(f64::total_cmp);
+    let least = gaps.get(gaps.len() / 10).copied().unwrap_or(days / 1e4).clamp(days / 1e5, days / 4.0);
+    let most = days / 2.0;
+    (0..n).map(|m| (least * (most / least).powf(m as f64 / (n.max(2) - 1) as f64)) as f32).collect()
+}
+
+/// Mean over questions of the mean over targets of `1 / log2(1 + rank)`, ties counting against the model.
+fn mean_gain(model: &TraceModel, validation: &Validation<'_>) -> f64 {
+    let step = validation.questions.len().div_ceil(QUESTIONS).max(1);
+    let asked: Vec<&Question<'_>> = validation.questions.iter().step_by(step).collect();
+    let gains: Vec<f64> = asked
+        .par_iter()
+        .map_init(|| Scores::new(model.n_items()), |scores, question| gain(model, question, scores))
+        .collect();
+    gains.iter().sum::<f64>() / gains.len().max(1) as f64
+}
+
+fn gain(model: &TraceModel, question: &Question<'_>, scores: &mut Scores) -> f64 {
+    scores.clear();
+    model.score(&Query { history: question.history, as_of: question.as_of, candidates: None }, scores);
+    let is_other = |item: ItemId| !question.targets.contains(&item);
+    let rank = |target: ItemId| {
+        let own = scores.get(target);
+        1 + match question.others {
+            Some(others) => others.iter().filter(|&&item| is_other(item) && scores.get(item) >= own).count(),
+            None => {
+                let ahead = (0u32..).zip(scores.values()).filter(|(_, score)| **score >= own);
+                ahead.filter(|(item, _)| is_other(ItemId(*item))).count()
+            }
+        }
+    };
+    let gains = question.targets.iter().map(|&target| 1.0 / (1.0 + rank(target) as f64).log2());
+    gains.sum::<f64>() / question.targets.len().max(1) as f64
+}

@@ -1,0 +1,253 @@
+//! The learned interest-decay model: what a user wants is the sum of what each past event still says.
+//!
+//! - Trace: `S_m(t) = sum_i w[a_i, m] exp(-(lambda_m s_i + delta_m n_i)) v_i` for each of M time scales, with the age `s_i` in days of
+//!   event i, the number `n_i` of events after it, and the vector `v_i` of its item.
+//! - `score(j) = (sum_m W_m S_m) . e_j + b_j + sum_h p_h log(1 + c_jh) + sum_r g_r asinh(x_rj)`, with decayed counts `c_jh`
+//!   of the item at several half-lives, and for each relation r the sum `x_rj = sum_i kappa_r(a_i, s_i, n_i) R_r[i, j]`, whose
+//!   kernel `kappa_r` is a signed mixture of the same time scales, so that it may rise before it falls.
+//! - Item vectors are `e_j = v_j = id_j + features of the catalogue`: an item that nobody touched is known by its features.
+//! - Every score is a sum over events by construction: the vector part is linear in them, and the saturated sum of a
+//!   relation is shared in proportion to what each event put in. There is no table of users.
+//!
+//! All numbers, the rates included, are learned ([`crate::train`]). Sums of decayed vectors are the state of
+//! [`Trace`](crate::decay::Trace). The logarithm of a sum is what a mixture of intensities gives in a softmax, hence `asinh`,
+//! which is linear where little is known and logarithmic where much is.
+
+mod fit;
+mod saved;
+mod settings;
+
+pub use settings::TraceSettings;
+
+use std::borrow::Cow;
+
+use super::{Explanation, Parameters, Query, Reason, Recommender, Remainder, Scores};
+use crate::decay::{TimeBasis, Trace};
+use crate::events::{Event, History, ItemId, Timestamp};
+use crate::interest::Features;
+use crate::train::{Group, Link, PopularityTable, Weights, add_scaled, asinh_all, dot};
+
+/// Fitted trace model; see the module's documentation.
+#[derive(Debug, Clone)]
+pub struct TraceModel {
+    weights: Weights,
+    basis: TimeBasis,
+    /// `e_j`, row by row.
+    vectors: Vec<f32>,
+    links: Vec<Link>,
+    popularity: PopularityTable,
+    /// Items and times of the training events, oldest first: popularity is counted from them.
+    events: Vec<(Timestamp, ItemId)>,
+}
+
+impl TraceModel {
+    /// A model from what was learned.
+    pub fn new(
+        weights: Weights,
+        features: &Features,
+        links: Vec<Link>,
+        popularity: PopularityTable,
+        events: Vec<(Timestamp, ItemId)>,
+    ) -> Self {
+        let vectors = weights.item_vectors(features);
+        Self { basis: weights.basis(), weights, vectors, links, popularity, events }
+    }
+
+    /// The learned time scales.
+    pub fn basis(&self) -> &TimeBasis {
+        &self.basis
+    }
+
+    /// The learned numbers.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The relations that speak, in the order of their kernels.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The state of a user with this history.
+    pub fn trace(&self, history: History<'_>) -> Trace {
+        let mut trace = Trace::new(self.basis.len(), self.weights.shape.dim);
+        for event in history.iter() {
+            self.update(&mut trace, &event);
+        }
+        trace
+    }
+
+    /// Adds one event to a user's state.
+    pub fn update(&self, trace: &mut Trace, event: &Event) {
+        trace.push(&self.basis, event.time, self.type_weights(event), self.vector(event.item));
+    }
+
+    /// The query vector of a state at a moment: its product with an item's vector is the vector part of the score.
+    pub fn query_vector(&self, trace: &Trace, as_of: Timestamp) -> Vec<f32> {
+        let dim = self.weights.shape.dim;
+        let mut aged = vec![0.0; self.basis.len() * dim];
+        trace.at(&self.basis, as_of, &mut aged);
+        let mut query = vec![0.0; dim];
+        for (value, row) in aged.iter().zip(self.weights.group(Group::Mixing).chunks_exact(dim)) {
+            add_scaled(&mut query, *value, row);
+        }
+        query
+    }
+
+    fn vector(&self, item: ItemId) -> &[f32] {
+        let dim = self.weights.shape.dim;
+        self.vectors.get(item.index() * dim..(item.index() + 1) * dim).unwrap_or_default()
+    }
+
+    fn type_weights(&self, event: &Event) -> &[f32] {
+        let scales = self.basis.len();
+        let start = event.event_type.index() * scales;
+        self.weights.group(Group::Types).get(start..start + scales).unwrap_or_default()
+    }
+
+    /// Coefficients of a relation's kernel for an event, and its value `newer` events and some days after it.
+    fn kernel(&self, link: usize, event: &Event, as_of: Timestamp, newer: usize, decays: &mut [f32]) -> f32 {
+        self.basis.weights(as_of.days_since(event.time) as f32, newer as f32, decays);
+        dot(self.coefficients(link, event), decays)
+    }
+
+    fn coefficients(&self, link: usize, event: &Event) -> &[f32] {
+        let shape = self.weights.shape;
+        let start = (link * shape.types + event.event_type.index()) * shape.scales;
+        self.weights.group(Group::Kernels).get(start..start + shape.scales).unwrap_or_default()
+    }
+
+    fn bias(&self, item: ItemId) -> f32 {
+        self.weights.bias.get(item.index()).copied().unwrap_or_default()
+    }
+
+    /// Weighted popularity of some items at a moment.
+    fn add_popularity(&self, as_of: Timestamp, items: impl Iterator<Item = u32>, scores: &mut [f32]) {
+        self.popularity.add(self.popularity.bin(as_of), self.weights.group(Group::Fashions), items, scores);
+    }
+
+    /// What the relations say, item by item.
+    fn spoken(&self, query: &Query<'_>, mut speak: impl FnMut(ItemId, f32)) {
+        let mut sums = Scores::new(self.n_items());
+        let mut decays = vec![0.0; self.basis.len()];
+        for ((r, link), gain) in self.links.iter().enumerate().zip(self.weights.group(Group::Gains)) {
+            sums.clear();
+            for (newer, event) in query.history.last(link.reach).iter().rev().enumerate() {
+                let kappa = self.kernel(r, &event, query.as_of, newer, &mut decays);
+                link.strengths(event.item, |_| 0.0, |to, strength| sums.add(to, kappa * strength));
+            }
+            let mut values: Vec<f32> = sums.touched().iter().map(|&item| sums.get(item)).collect();
+            asinh_all(&mut values);
+            sums.touched().iter().zip(values).for_each(|(&item, value)| speak(item, gain * value));
+        }
+    }
+
+    /// Reasons by which past events speak through vectors.
+    fn vector_reasons(&self, query: &Query<'_>, item: ItemId) -> Vec<Reason> {
+        let shape = self.weights.shape;
+        // W_m e_j, scale by scale: an event's share is then a product with its vector.
+        let sight: Vec<f32> = self
+            .weights
+            .group(Group::Mixing)
+            .chunks_exact(shape.dim)
+            .map(|row| dot(row, self.vector(item)))
+            .collect();
+        let mut decays = vec![0.0; shape.scales];
+        let reason = |(place, event): (usize, Event)| {
+            let newer = query.history.len() - 1 - place;
+            let age_days = query.as_of.days_since(event.time);
+            // The age is summed over the same gaps as the state's, whatever their rounding.
+            self.basis.weights(age_days as f32, newer as f32, &mut decays);
+            let (mut share, mut fresh, mut left) = (0.0, 0.0, 0.0);
+            let scales = self.type_weights(&event).iter().zip(sight.chunks_exact(shape.dim));
+            for ((weight, sight), decay) in scales.zip(&decays) {
+                let of_scale = f64::from(weight * dot(self.vector(event.item), sight));
+                share += of_scale * f64::from(*decay);
+                fresh += of_scale.abs();
+                left += of_scale.abs() * f64::from(*decay);
+            }
+            let decay = if fresh > 0.0 { left / fresh } else { 1.0 };
+            Reason { event: place, relation: Cow::Borrowed("similar"), age_days, decay, share }
+        };
+        query.history.iter().enumerate().map(reason).collect()
+    }
+
+    /// Reasons by which past events speak through one relation.
+    fn link_reasons(&self, r: usize, query: &Query<'_>, item: ItemId) -> Vec<Reason> {
+        let (link, gain) = (&self.links[r], self.weights.group(Group::Gains)[r]);
+        let mut decays = vec![0.0; self.basis.len()];
+        let mut parts = Vec::new();
+        for (newer, event) in query.history.last(link.reach).iter().rev().enumerate() {
+            let mut strength = 0.0;
+            link.strengths(event.item, |_| 0.0, |to, own| strength += if to == item { own } else { 0.0 });
+            if strength == 0.0 {
+                continue;
+            }
+            let kappa = self.kernel(r, &event, query.as_of, newer, &mut decays);
+            let fresh: f32 = self.coefficients(r, &event).iter().map(|c| c.abs()).sum();
+            let left: f32 =
+                self.coefficients(r, &event).iter().zip(&decays).map(|(c, decay)| c.abs() * decay).sum();
+            let reason = Reason {
+                event: query.history.len() - 1 - newer,
+                relation: Cow::Owned(link.name.clone()),
+                age_days: query.as_of.days_since(event.time),
+                decay: if fresh > 0.0 { f64::from(left / fresh) } else { 1.0 },
+                share: f64::from(kappa) * f64::from(strength),
+            };
+            parts.push(reason);
+        }
+        // The saturated sum is shared in proportion: g asinh(x) / x of each part.
+        let sum: f64 = parts.iter().map(|part| part.share).sum();
+        let factor = f64::from(gain) * if sum.abs() > 1e-12 { sum.asinh() / sum } else { 1.0 };
+        parts.iter_mut().for_each(|part| part.share *= factor);
+        parts
+    }
+}
+
+impl Recommender for TraceModel {
+    fn n_items(&self) -> usize {
+        self.weights.shape.items
+    }
+
+    fn score(&self, query: &Query<'_>, scores: &mut Scores) {
+        let vector = self.query_vector(&self.trace(query.history), query.as_of);
+        if let Some(candidates) = query.candidates {
+            let candidates: Vec<ItemId> =
+                candidates.iter().copied().filter(|item| item.index() < self.n_items()).collect();
+            let mut shares: Vec<f32> =
+                candidates.iter().map(|&item| dot(&vector, self.vector(item)) + self.bias(item)).collect();
+            self.add_popularity(query.as_of, candidates.iter().map(|item| item.0), &mut shares);
+            candidates.iter().zip(shares).for_each(|(&item, share)| scores.set(item, share));
+            self.spoken(query, |item, share| {
+                if scores.is_touched(item) {
+                    scores.add(item, share);
+                }
+            });
+        } else {
+            let table = scores.dense_mut();
+            let rows = self.vectors.chunks_exact(self.weights.shape.dim).zip(&self.weights.bias);
+            table.iter_mut().zip(rows).for_each(|(score, (row, bias))| *score = dot(&vector, row) + bias);
+            self.add_popularity(query.as_of, 0..table.len() as u32, table);
+            self.spoken(query, |item, share| table[item.index()] += share);
+        }
+    }
+
+    fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
+        let mut reasons = self.vector_reasons(query, item);
+        for r in 0..self.links.len() {
+            reasons.extend(self.link_reasons(r, query, item));
+        }
+        reasons.sort_by_key(|reason| reason.event);
+        let mut popularity = [0.0];
+        self.add_popularity(query.as_of, std::iter::once(item.0), &mut popularity);
+        let remainders = vec![
+            Remainder { name: "popularity", share: f64::from(popularity[0]) },
+            Remainder { name: "item", share: f64::from(self.bias(item)) },
+        ];
+        Explanation::sum_of(reasons, remainders)
+    }
+
+    fn parameters(&self) -> Parameters {
+        saved::parameters(self)
+    }
+}

@@ -1,0 +1,142 @@
+//! The trace model as named arrays, and back.
+
+use super::{TraceModel, TraceSettings};
+use crate::error::{Error, Result};
+use crate::events::{ItemId, Timestamp};
+use crate::interest::{Features, Mined, Relation};
+use crate::recommend::{Array, Parameters};
+use crate::train::{Group, Link, LinkRows, PopularityTable, Shape, Weights};
+
+pub(super) fn parameters(model: &TraceModel) -> Parameters {
+    let weights = &model.weights;
+    let mut parameters = Parameters::default()
+        .with("item_vectors", Array::F32(model.vectors.clone()))
+        .with("item_bias", Array::F32(weights.bias.clone()))
+        .with("popularity_rates", Array::F32(model.popularity.rates().to_vec()))
+        .with("popularity_times", Array::I64(model.events.iter().map(|event| event.0.millis()).collect()))
+        .with("popularity_items", Array::U32(model.events.iter().map(|event| event.1.0).collect()));
+    for group in Group::ALL {
+        parameters = parameters.with(group.name(), Array::F32(weights.group(group).to_vec()));
+    }
+    for (place, link) in model.links.iter().enumerate() {
+        parameters = with_link(parameters, &format!("relation.{place:02}.{}", link.name), link);
+    }
+    parameters
+}
+
+fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
+    let reach = Array::U64(vec![link.reach as u64]);
+    let (kind, relation, mined) = match &link.rows {
+        LinkRows::Repeat => return parameters.with(&format!("{name}/self"), reach),
+        LinkRows::Given(relation) => ("given", relation, None),
+        LinkRows::Mined { mined, window } => ("mined", &mined.relation, Some((mined, *window))),
+    };
+    let (offsets, targets, weights) = relation.rows();
+    let parameters = parameters
+        .with(&format!("{name}/{kind}"), reach)
+        .with(&format!("{name}/offsets"), Array::U64(offsets.iter().map(|&offset| offset as u64).collect()))
+        .with(&format!("{name}/targets"), Array::U32(targets.iter().map(|item| item.0).collect()))
+        .with(&format!("{name}/weights"), Array::F32(weights.to_vec()));
+    match mined {
+        None => parameters,
+        Some((mined, window)) => parameters
+            .with(&format!("{name}/out"), Array::F32(mined.out.clone()))
+            .with(&format!("{name}/into"), Array::F32(mined.into.clone()))
+            .with(&format!("{name}/window"), Array::U64(vec![window as u64])),
+    }
+}
+
+impl TraceSettings {
+    /// The fitted model from its saved parameters.
+    ///
+    /// # Errors
+    /// When the parameters are not those of this model with so many items and event types.
+    pub fn load(
+        &self,
+        mut parameters: Parameters,
+        n_items: usize,
+        event_types: &[String],
+    ) -> Result<TraceModel> {
+        self.check()?;
+        let links = take_links(&mut parameters, n_items)?;
+        let rates = parameters.take_f32("popularity_rates")?;
+        let times = parameters.take_i64("popularity_times")?;
+        let items = parameters.take_u32("popularity_items")?;
+        if times.len() != items.len() || items.iter().any(|&item| item as usize >= n_items) {
+            return Err(damaged("popularity_items", "one item of the catalogue per time"));
+        }
+        let events: Vec<(Timestamp, ItemId)> =
+            times.into_iter().map(Timestamp::from_millis).zip(items.into_iter().map(ItemId)).collect();
+        let half_lives: Vec<f32> = rates.iter().map(|rate| std::f32::consts::LN_2 / rate).collect();
+        let popularity = PopularityTable::new(&events, n_items, &half_lives);
+        let shape = Shape {
+            items: n_items,
+            features: 0,
+            dim: self.dim,
+            scales: self.scales,
+            types: event_types.len(),
+            links: links.len(),
+            fashions: rates.len(),
+        };
+        let mut weights = Weights {
+            shape,
+            vectors: parameters.take_f32("item_vectors")?,
+            features: Vec::new(),
+            bias: parameters.take_f32("item_bias")?,
+            shared: vec![0.0; shape.shared()],
+        };
+        if weights.vectors.len() != n_items * self.dim || weights.bias.len() != n_items {
+            return Err(damaged("item_vectors", &format!("{n_items} vectors of {} numbers", self.dim)));
+        }
+        for group in Group::ALL {
+            let values = parameters.take_f32(group.name())?;
+            let own = weights.group_mut(group);
+            if own.len() != values.len() {
+                return Err(damaged(group.name(), &format!("{} numbers", own.len())));
+            }
+            own.copy_from_slice(&values);
+        }
+        Ok(TraceModel::new(weights, &Features::default(), links, popularity, events))
+    }
+}
+
+fn damaged(name: &str, expected: &str) -> Error {
+    Error::setting(name, format!("{expected}; the model folder is damaged, fit it again"), "something else")
+}
+
+fn take_links(parameters: &mut Parameters, n_items: usize) -> Result<Vec<Link>> {
+    let heads: Vec<String> = parameters
+        .0
+        .keys()
+        .filter(|key| ["/self", "/given", "/mined"].iter().any(|kind| key.ends_with(kind)))
+        .cloned()
+        .collect();
+    heads.iter().map(|head| take_link(parameters, head, n_items)).collect()
+}
+
+fn take_link(parameters: &mut Parameters, head: &str, n_items: usize) -> Result<Link> {
+    let (name, kind) = head.rsplit_once('/').ok_or_else(|| damaged(head, "a relation"))?;
+    let own_name = name.splitn(3, '.').nth(2).unwrap_or(name).to_owned();
+    let reach = parameters.take_u64(head)?.first().copied().unwrap_or_default() as usize;
+    if kind == "self" {
+        return Ok(Link { name: own_name, reach, rows: LinkRows::Repeat });
+    }
+    let offsets = parameters.take_u64(&format!("{name}/offsets"))?;
+    let targets = parameters.take_u32(&format!("{name}/targets"))?;
+    let weights = parameters.take_f32(&format!("{name}/weights"))?;
+    let relation = Relation::from_rows(&own_name, n_items, offsets, targets, weights)
+        .ok_or_else(|| damaged(name, &format!("links among {n_items} items")))?;
+    let rows = if kind == "given" {
+        LinkRows::Given(relation)
+    } else {
+        let out = parameters.take_f32(&format!("{name}/out"))?;
+        let into = parameters.take_f32(&format!("{name}/into"))?;
+        let window =
+            parameters.take_u64(&format!("{name}/window"))?.first().copied().unwrap_or_default() as usize;
+        if out.len() != n_items || into.len() != n_items {
+            return Err(damaged(name, &format!("sums of {n_items} items")));
+        }
+        LinkRows::Mined { mined: Mined { relation, out, into }, window }
+    };
+    Ok(Link { name: own_name, reach, rows })
+}

@@ -1,0 +1,118 @@
+//! A log compiled into examples: at a moment, with so many events known, these items came.
+
+use std::ops::Range;
+
+use super::{Link, PopularityTable};
+use crate::decay::WITHDRAWALS;
+use crate::events::{EventLog, History, Timestamp, UserId};
+use crate::interest::Features;
+
+/// What is predicted from a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Each event from all events before it.
+    #[default]
+    NextItem,
+    /// All items of a basket from the baskets before it.
+    NextBasket,
+}
+
+/// One question with its answers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Example {
+    pub(super) user: UserId,
+    /// Number of the user's first events that are known.
+    pub(super) known: u32,
+    pub(super) as_of: Timestamp,
+    /// Places of the answers in [`Corpus::targets`].
+    pub(super) targets: Range<u32>,
+    /// Bin of the popularity table.
+    pub(super) bin: u32,
+}
+
+/// An answer: an item, and its place in the user's history.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Target {
+    pub(super) item: u32,
+    pub(super) place: u32,
+}
+
+/// A log with what is precomputed from it.
+#[derive(Debug)]
+pub struct Corpus<'a> {
+    pub(super) log: &'a EventLog,
+    pub(super) examples: Vec<Example>,
+    pub(super) targets: Vec<Target>,
+    pub(super) popularity: &'a PopularityTable,
+    pub(super) links: &'a [Link],
+    /// Catalogue features of items.
+    pub(super) features: &'a Features,
+    /// Items with events: only they compete in training, or what is new would be learned to be unwanted.
+    pub(super) trained: Vec<u32>,
+}
+
+impl<'a> Corpus<'a> {
+    /// Compiles a log.
+    pub fn new(
+        log: &'a EventLog,
+        links: &'a [Link],
+        features: &'a Features,
+        popularity: &'a PopularityTable,
+        goal: Goal,
+    ) -> Self {
+        let mut has_events = vec![false; log.n_items()];
+        log.events().items().iter().for_each(|item| has_events[item.index()] = true);
+        let trained = (0u32..).zip(has_events).filter(|(_, has)| *has).map(|(item, _)| item).collect();
+        let mut corpus =
+            Self { log, examples: Vec::new(), targets: Vec::new(), popularity, links, features, trained };
+        let takes_back: Vec<bool> =
+            log.event_types().iter().map(|name| WITHDRAWALS.contains(&name.as_str())).collect();
+        for (user, history) in log.histories() {
+            match goal {
+                Goal::NextItem => {
+                    (0..history.len()).for_each(|k| corpus.add(user, history, k..k + 1, &takes_back))
+                }
+                Goal::NextBasket => {
+                    history.baskets().for_each(|basket| corpus.add(user, history, basket, &takes_back));
+                }
+            }
+        }
+        corpus
+    }
+
+    fn add(&mut self, user: UserId, history: History<'_>, basket: Range<usize>, takes_back: &[bool]) {
+        let first = self.targets.len();
+        let Some(as_of) = history.times().get(basket.start).copied() else { return };
+        for place in basket.clone() {
+            let item = history.items()[place].0;
+            let is_new = self.targets[first..].iter().all(|target| target.item != item);
+            if is_new && !takes_back[history.event_types()[place].index()] {
+                self.targets.push(Target { item, place: place as u32 });
+            }
+        }
+        if self.targets.len() > first {
+            self.examples.push(Example {
+                user,
+                known: basket.start as u32,
+                as_of,
+                targets: first as u32..self.targets.len() as u32,
+                bin: self.popularity.bin(as_of) as u32,
+            });
+        }
+    }
+
+    pub(super) fn targets(&self, example: &Example) -> &[Target] {
+        &self.targets[example.targets.start as usize..example.targets.end as usize]
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.examples.len()
+    }
+
+    /// Whether there is nothing to learn.
+    pub fn is_empty(&self) -> bool {
+        self.examples.is_empty()
+    }
+}

@@ -1,0 +1,503 @@
+//! Forward and backward passes over a share of a batch, on one thread.
+//!
+//! For each example with history `i = 1..n` at a moment, over the candidates j:
+//!
+//! - trace `S_m = sum_i w[a_i, m] exp(-(lambda_m s_i + delta_m n_i)) v_i`, by its recurrence through the user's history;
+//! - query `q = sum_m W_m S_m`, logits `z_j = q . e_j + b_j + sum_h p_h log(1 + c_jh) + sum_r g_r asinh(x_rj) - log Q_j`, where
+//!   `x_rj = sum_i kappa_r(a_i, s_i, n_i) R_r[x_i, j]` and `kappa_r = sum_m c[r, a, m] exp(-(lambda_m s_i + delta_m n_i))`;
+//! - loss: the mean over the targets of `-log softmax(z)`.
+//!
+//! Backward, the softmax gives `dz = p - y`; the recurrence has the adjoint `A <- exp(-(lambda dt + delta)) A`, run from the last
+//! event to the first, along which `dv_i = sum_m w A_m` and `d lambda_m -= dt kept <A_m, S_m>` are read off.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use super::batch::{Members, Visit};
+use super::corpus::{Corpus, Example};
+use super::fashions::Fashions;
+use super::kernels::{Retreat, add_scaled, advance, asinh_all, dot, exp_all, softmax};
+use super::weights::{Group, Shape, Weights, sigmoid};
+use crate::decay::TimeBasis;
+use crate::events::{History, ItemId};
+use crate::interest::pair_weight;
+
+/// Examples whose logits are held at once: their table stays in the cache.
+const TILE: usize = 64;
+
+/// What all lanes of a step read.
+pub(super) struct Step<'a> {
+    pub(super) corpus: &'a Corpus<'a>,
+    pub(super) weights: &'a Weights,
+    pub(super) basis: &'a TimeBasis,
+    pub(super) members: &'a Members,
+    /// Vectors of the members, row by row.
+    pub(super) vectors: &'a [f32],
+    /// Bias of the candidates, less the logarithm of how often each is expected among them.
+    pub(super) offsets: &'a [f32],
+    /// What one example's loss counts.
+    pub(super) share: f32,
+    pub(super) fashions: &'a Fashions,
+    pub(super) dropout: Dropout,
+    pub(super) smoothing: f32,
+}
+
+/// Shares of numbers that are dropped in training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Dropout {
+    /// Of the vectors of events.
+    pub(super) events: f32,
+    /// Of the query vector.
+    pub(super) query: f32,
+}
+
+/// Buffers and gradients of one thread's share of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    /// Gradients of the members' vectors.
+    pub(super) vectors: Vec<f32>,
+    /// Gradients of the candidates' offsets.
+    pub(super) offsets: Vec<f32>,
+    /// Gradients of the shared weights.
+    pub(super) shared: Vec<f32>,
+    /// Gradients of the rows of [`Fashions`].
+    pub(super) fashions: Vec<f32>,
+    pub(super) loss: f64,
+    runs: Vec<Run>,
+    states: Vec<f32>,
+    events: Vec<f32>,
+    masks: Vec<f32>,
+    traces: Vec<f32>,
+    queries: Vec<f32>,
+    query_masks: Vec<f32>,
+    query_adjoints: Vec<f32>,
+    logits: Vec<f32>,
+    links: LinkPass,
+}
+
+/// Where a visit's numbers lie in the buffers.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// First state; there is one more state than events.
+    state: usize,
+    event: usize,
+    row: usize,
+    events: usize,
+}
+
+impl Lane {
+    /// Runs over some visits and leaves their gradients.
+    pub(super) fn run(&mut self, step: &Step<'_>, visits: &[Visit], seed: u64) {
+        let shape = step.weights.shape;
+        reset(&mut self.vectors, step.vectors.len());
+        reset(&mut self.offsets, step.offsets.len());
+        reset(&mut self.fashions, step.fashions.rows.len());
+        reset(&mut self.shared, shape.shared());
+        self.loss = 0.0;
+        let mut random = SmallRng::seed_from_u64(seed);
+        self.trace_forward(step, visits, &mut random);
+        self.query_forward(step, &mut random);
+        self.rank(step, visits);
+        self.query_backward(step);
+        self.trace_backward(step, visits);
+        // Rates and displacements are learned through ln and softplus.
+        for m in 0..shape.scales {
+            self.shared[shape.range(Group::Rates).start + m] *= step.basis.rates[m];
+            self.shared[shape.range(Group::Displacements).start + m] *=
+                sigmoid(step.weights.group(Group::Displacements)[m]);
+        }
+    }
+
+    fn trace_forward(&mut self, step: &Step<'_>, visits: &[Visit], random: &mut SmallRng) {
+        let Shape { dim, scales, .. } = step.weights.shape;
+        let width = scales * dim;
+        self.runs.clear();
+        let mut next = Run { state: 0, event: 0, row: 0, events: 0 };
+        for visit in visits {
+            let events =
+                visit.examples.last().map_or(0, |&last| step.corpus.examples[last as usize].known as usize);
+            self.runs.push(Run { events, ..next });
+            next.state += events + 1;
+            next.event += events;
+            next.row += visit.examples.len();
+        }
+        reset(&mut self.states, next.state * width);
+        reset(&mut self.events, next.event * dim);
+        reset(&mut self.traces, next.row * width);
+        self.masks.clear();
+        fill_mask(&mut self.masks, next.event * dim, step.dropout.events, random);
+        let types = step.weights.group(Group::Types);
+        let mut kept = vec![0.0; scales];
+        for (visit, &run) in visits.iter().zip(&self.runs) {
+            let history = step.corpus.log.history(crate::events::UserId(visit.user));
+            for k in 0..run.events {
+                let vector = &mut self.events[(run.event + k) * dim..][..dim];
+                let member = step.members.place(history.items()[k].0) as usize;
+                let mask = &self.masks[(run.event + k) * dim..][..dim];
+                let known = &step.vectors[member * dim..][..dim];
+                vector.iter_mut().zip(known.iter().zip(mask)).for_each(|(x, (v, mask))| *x = v * mask);
+                step.basis.weights(gap_before(history, k), 1.0, &mut kept);
+                let (before, after) = self.states[(run.state + k) * width..][..2 * width].split_at_mut(width);
+                let kind = history.event_types()[k].index();
+                advance(after, before, &kept, &types[kind * scales..][..scales], vector);
+            }
+            for (row, &example) in visit.examples.iter().enumerate() {
+                let example = &step.corpus.examples[example as usize];
+                step.basis.weights(age_of_last(history, example), 0.0, &mut kept);
+                let state = &self.states[(run.state + example.known as usize) * width..][..width];
+                let trace = &mut self.traces[(run.row + row) * width..][..width];
+                for (m, kept) in kept.iter().enumerate() {
+                    add_scaled(&mut trace[m * dim..][..dim], *kept, &state[m * dim..][..dim]);
+                }
+            }
+        }
+    }
+
+    fn query_forward(&mut self, step: &Step<'_>, random: &mut SmallRng) {
+        let Shape { dim, scales, .. } = step.weights.shape;
+        let rows = self.traces.len() / (scales * dim);
+        reset(&mut self.queries, rows * dim);
+        reset(&mut self.query_adjoints, rows * dim);
+        product(
+            table_mut(&mut self.queries, rows, dim),
+            table(&self.traces, rows, scales * dim),
+            table(step.weights.group(Group::Mixing), scales * dim, dim),
+            Accum::Replace,
+        );
+        self.query_masks.clear();
+        fill_mask(&mut self.query_masks, rows * dim, step.dropout.query, random);
+        self.queries.iter_mut().zip(&self.query_masks).for_each(|(q, mask)| *q *= mask);
+    }
+
+    /// Logits, loss and their gradients, tile by tile.
+    fn rank(&mut self, step: &Step<'_>, visits: &[Visit]) {
+        let dim = step.weights.shape.dim;
+        let n = step.members.candidates;
+        let candidates = table(&step.vectors[..n * dim], n, dim);
+        let examples: Vec<&Example> = visits
+            .iter()
+            .flat_map(|visit| &visit.examples)
+            .map(|&e| &step.corpus.examples[e as usize])
+            .collect();
+        self.links.prepare(step);
+        for (tile, examples) in examples.chunks(TILE).enumerate() {
+            let rows = examples.len();
+            let place = tile * TILE * dim..(tile * TILE + rows) * dim;
+            self.logits.resize(TILE * n, 0.0);
+            let logits = &mut self.logits[..rows * n];
+            let queries = table(&self.queries[place.clone()], rows, dim);
+            product(table_mut(logits, rows, n), queries, candidates.transpose(), Accum::Replace);
+            for (row, example) in logits.chunks_exact_mut(n).zip(examples) {
+                self.loss += rank_row(step, example, row, &mut self.links, &mut self.shared);
+                add_scaled(&mut self.offsets, 1.0, row);
+                let bin = step.fashions.place(example);
+                add_scaled(&mut self.fashions[bin * n..][..n], 1.0, row);
+            }
+            let logits = table(&self.logits[..rows * n], rows, n);
+            let adjoints = table_mut(&mut self.query_adjoints[place.clone()], rows, dim);
+            product(adjoints, logits, candidates, Accum::Replace);
+            let vectors = table_mut(&mut self.vectors[..n * dim], n, dim);
+            product(vectors, logits.transpose(), queries, Accum::Add);
+        }
+    }
+
+    fn query_backward(&mut self, step: &Step<'_>) {
+        let Shape { dim, scales, .. } = step.weights.shape;
+        let rows = self.traces.len() / (scales * dim);
+        self.query_adjoints.iter_mut().zip(&self.query_masks).for_each(|(q, mask)| *q *= mask);
+        let adjoints = table(&self.query_adjoints, rows, dim);
+        let traces = table(&self.traces, rows, scales * dim);
+        let mixing = &mut self.shared[step.weights.shape.range(Group::Mixing)];
+        product(table_mut(mixing, scales * dim, dim), traces.transpose(), adjoints, Accum::Add);
+        // The traces are not needed any more: their table receives their adjoints.
+        let mixing = table(step.weights.group(Group::Mixing), scales * dim, dim);
+        product(
+            table_mut(&mut self.traces, rows, scales * dim),
+            adjoints,
+            mixing.transpose(),
+            Accum::Replace,
+        );
+    }
+
+    fn trace_backward(&mut self, step: &Step<'_>, visits: &[Visit]) {
+        let shape = step.weights.shape;
+        let Shape { dim, scales, .. } = shape;
+        let width = scales * dim;
+        let (rates, displacements, types) = (
+            shape.range(Group::Rates).start,
+            shape.range(Group::Displacements).start,
+            shape.range(Group::Types).start,
+        );
+        let mut adjoint = vec![0.0; width];
+        let mut dx = vec![0.0; dim];
+        let (mut kept, mut along_state, mut along_x) =
+            (vec![0.0; scales], vec![0.0; scales], vec![0.0; scales]);
+        for (visit, &run) in visits.iter().zip(&self.runs) {
+            let history = step.corpus.log.history(crate::events::UserId(visit.user));
+            adjoint.fill(0.0);
+            let mut examples = visit.examples.iter().enumerate().rev().peekable();
+            for k in (0..=run.events).rev() {
+                let state = &self.states[(run.state + k) * width..][..width];
+                while let Some((row, &example)) =
+                    examples.next_if(|(_, e)| step.corpus.examples[**e as usize].known as usize == k)
+                {
+                    let age = age_of_last(history, &step.corpus.examples[example as usize]);
+                    step.basis.weights(age, 0.0, &mut kept);
+                    let of_trace = &self.traces[(run.row + row) * width..][..width];
+                    for (m, kept) in kept.iter().enumerate() {
+                        let of_trace = &of_trace[m * dim..][..dim];
+                        self.shared[rates + m] -= age * kept * dot(of_trace, &state[m * dim..][..dim]);
+                        add_scaled(&mut adjoint[m * dim..][..dim], *kept, of_trace);
+                    }
+                }
+                let Some(event) = k.checked_sub(1) else { break };
+                let gap = gap_before(history, event);
+                step.basis.weights(gap, 1.0, &mut kept);
+                let kind = history.event_types()[event].index();
+                Retreat {
+                    adjoint: &mut adjoint,
+                    state: &self.states[(run.state + event) * width..][..width],
+                    kept: &kept,
+                    weights: &step.weights.group(Group::Types)[kind * scales..][..scales],
+                    x: &self.events[(run.event + event) * dim..][..dim],
+                    dx: &mut dx,
+                    along_state: &mut along_state,
+                    along_x: &mut along_x,
+                }
+                .run();
+                for m in 0..scales {
+                    self.shared[types + kind * scales + m] += along_x[m];
+                    self.shared[rates + m] -= gap * kept[m] * along_state[m];
+                    self.shared[displacements + m] -= kept[m] * along_state[m];
+                }
+                let member = step.members.place(history.items()[event].0) as usize;
+                let mask = &self.masks[(run.event + event) * dim..][..dim];
+                let vector = &mut self.vectors[member * dim..][..dim];
+                vector.iter_mut().zip(dx.iter().zip(mask)).for_each(|(v, (dx, mask))| *v += dx * mask);
+            }
+        }
+    }
+}
+
+/// Completes a row of logits, turns it into the gradient of the loss by them, and returns the loss.
+fn rank_row(
+    step: &Step<'_>,
+    example: &Example,
+    row: &mut [f32],
+    links: &mut LinkPass,
+    shared: &mut [f32],
+) -> f64 {
+    add_scaled(row, 1.0, step.offsets);
+    let bin = step.fashions.place(example);
+    add_scaled(row, 1.0, step.fashions.row(bin));
+    links.forward(step, example, row);
+    let targets = step.corpus.targets(example);
+    let each = 1.0 / targets.len() as f32;
+    let places = targets.iter().map(|target| step.members.place(target.item) as usize);
+    let mut loss: f64 = places.clone().map(|place| f64::from(-row[place] * each)).sum();
+    loss += f64::from(softmax(row));
+    // Label smoothing spreads a share of the target over all candidates.
+    let spread = step.smoothing / row.len() as f32;
+    row.iter_mut().for_each(|p| *p = (*p - spread) * step.share);
+    places.for_each(|place| row[place] -= each * (1.0 - step.smoothing) * step.share);
+    links.backward(step, row, shared);
+    loss
+}
+
+/// Relations of one example: forward, and what the way back needs of it.
+#[derive(Debug, Default)]
+struct LinkPass {
+    /// Weight of each recent event in each scale, newest first.
+    decays: Vec<f32>,
+    ages: Vec<f32>,
+    types: Vec<u8>,
+    /// Per relation: links that met a candidate.
+    met: Vec<Vec<Met>>,
+    /// Per relation: candidates met, and the sums `x` there.
+    touched: Vec<Vec<u32>>,
+    sums: Vec<Vec<f32>>,
+    /// A row of all candidates, 0 between uses.
+    row: Vec<f32>,
+    is_touched: Vec<bool>,
+    /// Distance marks of the example's targets by candidate, 0 between uses.
+    target_place: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Met {
+    event: u32,
+    candidate: u32,
+    strength: f32,
+}
+
+impl LinkPass {
+    fn prepare(&mut self, step: &Step<'_>) {
+        let n_links = step.corpus.links.len();
+        self.met.resize_with(n_links, Vec::new);
+        self.touched.resize_with(n_links, Vec::new);
+        self.sums.resize_with(n_links, Vec::new);
+        reset(&mut self.row, step.members.candidates);
+        self.is_touched.clear();
+        self.is_touched.resize(step.members.candidates, false);
+        self.target_place.clear();
+        self.target_place.resize(step.members.candidates, 0);
+    }
+
+    fn forward(&mut self, step: &Step<'_>, example: &Example, logits: &mut [f32]) {
+        let Some(reach) = step.corpus.links.iter().map(|link| link.reach).max() else { return };
+        let history = step.corpus.log.history(example.user).first(example.known as usize).last(reach);
+        self.read_decays(step, history, example);
+        for target in step.corpus.targets(example) {
+            self.target_place[step.members.place(target.item) as usize] = target.place + 1;
+        }
+        let Shape { scales, types, .. } = step.weights.shape;
+        let gains = step.weights.group(Group::Gains);
+        let members = step.members;
+        for (r, link) in step.corpus.links.iter().enumerate() {
+            self.met[r].clear();
+            self.touched[r].clear();
+            let coefficients = &step.weights.group(Group::Kernels)[r * types * scales..][..types * scales];
+            for event in 0..history.len().min(link.reach) {
+                let place = history.len() - 1 - event;
+                let kind = self.types[event] as usize;
+                let kappa =
+                    dot(&coefficients[kind * scales..][..scales], &self.decays[event * scales..][..scales]);
+                let from = history.items()[place];
+                // Place of the event in the user's whole history.
+                let at = example.known as usize - 1 - event;
+                let window = link.window();
+                let own = |to: ItemId| {
+                    let target = self
+                        .target_place
+                        .get(members.place(to.0) as usize)
+                        .map_or(0, |&place| place as usize);
+                    let distance = target.saturating_sub(at + 1);
+                    if target > 0 && distance <= window { pair_weight(distance) } else { 0.0 }
+                };
+                let (row, is_touched) = (&mut self.row, &mut self.is_touched);
+                let (met, touched) = (&mut self.met[r], &mut self.touched[r]);
+                link.strengths(from, own, |to, strength| {
+                    let candidate = members.place(to.0);
+                    let Some(is_touched) = is_touched.get_mut(candidate as usize) else { return };
+                    if !*is_touched {
+                        *is_touched = true;
+                        touched.push(candidate);
+                    }
+                    row[candidate as usize] += kappa * strength;
+                    met.push(Met { event: event as u32, candidate, strength });
+                });
+            }
+            let (touched, sums) = (&self.touched[r], &mut self.sums[r]);
+            sums.clear();
+            sums.extend(touched.iter().map(|&c| self.row[c as usize]));
+            for &c in touched {
+                self.row[c as usize] = 0.0;
+                self.is_touched[c as usize] = false;
+            }
+            let mut saturated = sums.clone();
+            asinh_all(&mut saturated);
+            touched.iter().zip(saturated).for_each(|(&c, x)| logits[c as usize] += gains[r] * x);
+        }
+        for target in step.corpus.targets(example) {
+            self.target_place[step.members.place(target.item) as usize] = 0;
+        }
+    }
+
+    fn read_decays(&mut self, step: &Step<'_>, history: History<'_>, example: &Example) {
+        self.ages.clear();
+        self.types.clear();
+        self.decays.clear();
+        for (newer, event) in history.iter().rev().enumerate() {
+            let age = example.as_of.days_since(event.time) as f32;
+            self.ages.push(age);
+            self.types.push(event.event_type.0);
+            let scales = step.basis.rates.iter().zip(&step.basis.displacements);
+            self.decays
+                .extend(scales.map(|(rate, displacement)| -(rate * age + displacement * newer as f32)));
+        }
+        exp_all(&mut self.decays);
+    }
+
+    fn backward(&mut self, step: &Step<'_>, adjoints: &[f32], shared: &mut [f32]) {
+        let shape = step.weights.shape;
+        let Shape { scales, types, .. } = shape;
+        let (kernels, gains, rates, displacements) = (
+            shape.range(Group::Kernels).start,
+            shape.range(Group::Gains).start,
+            shape.range(Group::Rates).start,
+            shape.range(Group::Displacements).start,
+        );
+        let mut of_kappa = vec![0.0; self.ages.len()];
+        for r in 0..self.met.len() {
+            let gain = step.weights.group(Group::Gains)[r];
+            for (&c, &x) in self.touched[r].iter().zip(&self.sums[r]) {
+                let dz = adjoints[c as usize];
+                shared[gains + r] += dz * x.asinh();
+                self.row[c as usize] = dz * gain / (1.0 + x * x).sqrt();
+            }
+            of_kappa.fill(0.0);
+            for met in &self.met[r] {
+                of_kappa[met.event as usize] += met.strength * self.row[met.candidate as usize];
+            }
+            self.touched[r].iter().for_each(|&c| self.row[c as usize] = 0.0);
+            for (event, &of_kappa) in of_kappa.iter().enumerate().filter(|(_, d)| **d != 0.0) {
+                let start = (r * types + self.types[event] as usize) * scales;
+                for m in 0..scales {
+                    let decay = self.decays[event * scales + m];
+                    shared[kernels + start + m] += of_kappa * decay;
+                    let of_decay = of_kappa * step.weights.group(Group::Kernels)[start + m] * decay;
+                    shared[rates + m] -= of_decay * self.ages[event];
+                    shared[displacements + m] -= of_decay * event as f32;
+                }
+            }
+        }
+    }
+}
+
+/// Days between an event and the one before it.
+fn gap_before(history: History<'_>, place: usize) -> f32 {
+    let times = history.times();
+    place.checked_sub(1).map_or(0.0, |before| times[place].days_since(times[before])) as f32
+}
+
+/// Days between an example and the last known event.
+fn age_of_last(history: History<'_>, example: &Example) -> f32 {
+    let last = (example.known as usize).checked_sub(1).and_then(|last| history.times().get(last));
+    last.map_or(0.0, |last| example.as_of.days_since(*last)) as f32
+}
+
+fn reset(values: &mut Vec<f32>, n: usize) {
+    values.clear();
+    values.resize(n, 0.0);
+}
+
+/// Appends `n` numbers that are 0 with probability `share` and `1 / (1 - share)` else.
+fn fill_mask(mask: &mut Vec<f32>, n: usize, share: f32, random: &mut SmallRng) {
+    if share <= 0.0 {
+        mask.resize(n, 1.0);
+        return;
+    }
+    let (bound, kept) = ((f64::from(share) * 65_536.0) as u16, 1.0 / (1.0 - share));
+    while mask.len() < n {
+        let bits = random.next_u64();
+        let four = (0..4).map(|part| if (bits >> (16 * part)) as u16 >= bound { kept } else { 0.0 });
+        mask.extend(four);
+    }
+    mask.truncate(n);
+}
+
+fn table(values: &[f32], rows: usize, columns: usize) -> MatRef<'_, f32> {
+    MatRef::from_row_major_slice(values, rows, columns)
+}
+
+fn table_mut(values: &mut [f32], rows: usize, columns: usize) -> MatMut<'_, f32> {
+    MatMut::from_row_major_slice_mut(values, rows, columns)
+}
+
+fn product(out: MatMut<'_, f32>, a: MatRef<'_, f32>, b: MatRef<'_, f32>, accum: Accum) {
+    if out.nrows() > 0 {
+        matmul(out, accum, a, b, 1.0, Par::Seq);
+    }
+}

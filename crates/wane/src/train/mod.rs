@@ -1,0 +1,22 @@
+//! Training of Wane's own model by hand-written forward and backward passes.
+//!
+//! Useful for: learning weights of the trace model from examples. Not useful for: ranking (see [`crate::recommend`]).
+
+mod adamw;
+mod batch;
+mod corpus;
+mod fashions;
+mod kernels;
+mod lane;
+mod links;
+mod popularity;
+mod trainer;
+mod weights;
+
+pub use corpus::{Corpus, Goal};
+pub use links::{Link, LinkPlan, LinkRows};
+pub use popularity::PopularityTable;
+pub use trainer::{Progress, Recipe, Trainer};
+pub use weights::{Group, Shape, Weights};
+
+pub(crate) use kernels::{add_scaled, asinh_all, dot};

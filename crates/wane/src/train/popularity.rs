@@ -1,0 +1,141 @@
+//! Decayed popularity as a training feature: `log(1 + sum of exp(-rate age))` of each item at several half-lives.
+//!
+//! Counts are taken at the start of time bins that hold equally many events, so that a prediction inside a bin sees
+//! strictly earlier events only, and the resolution follows the activity of the log.
+//!
+//! A logarithm is kept as a byte, rounded to a [`STEP`]th: eight half-lives of an item are then one word, and the
+//! table of a batch's candidates is read at the cost of one cache line each.
+
+use pulp::Arch;
+
+use super::kernels::exp_all;
+use crate::events::{ItemId, Timestamp};
+
+/// Entries of the table at most, a bound on memory (8 bytes each).
+const SIZE: usize = 32_000_000;
+/// Bins at most.
+const BINS: usize = 128;
+/// Half-lives at most.
+const WIDTH: usize = 8;
+/// Parts of 1 that a logarithm is rounded to; a count of 344,000 is the highest that a byte holds.
+const STEP: f32 = 20.0;
+
+/// The counts; see the module's documentation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PopularityTable {
+    rates: Vec<f32>,
+    n_items: usize,
+    /// Start of each bin, ascending.
+    starts: Vec<Timestamp>,
+    /// By bin, then item; one byte per half-life.
+    values: Vec<[u8; WIDTH]>,
+}
+
+impl PopularityTable {
+    /// Counts events, oldest first, at these half-lives in days (infinite: all time).
+    pub fn new(events: &[(Timestamp, ItemId)], n_items: usize, half_lives: &[f32]) -> Self {
+        let rates: Vec<f32> = half_lives.iter().map(|half_life| std::f32::consts::LN_2 / half_life).collect();
+        let bins = (SIZE / n_items.max(1)).clamp(2, BINS).min(events.len().max(1));
+        let mut starts: Vec<Timestamp> =
+            (0..bins).filter_map(|bin| events.get(bin * events.len() / bins)).map(|event| event.0).collect();
+        starts.dedup();
+        // One more bin after the last event: a question from now on.
+        starts.extend(events.last().map(|last| Timestamp::from_millis(last.0.millis().saturating_add(1))));
+        let mut counter = Counter::new(&rates, n_items);
+        let mut values = vec![[0; WIDTH]; starts.len() * n_items];
+        let mut next = 0;
+        for (&start, values) in starts.iter().zip(values.chunks_exact_mut(n_items.max(1))) {
+            let end = next + events[next..].partition_point(|event| event.0 < start);
+            events[next..end].iter().for_each(|&(time, item)| counter.count(time, item));
+            counter.write(start, values);
+            next = end;
+        }
+        Self { rates, n_items, starts, values }
+    }
+
+    /// The bin of a moment: its counts are all from before it.
+    pub fn bin(&self, as_of: Timestamp) -> usize {
+        self.starts.partition_point(|&start| start <= as_of).saturating_sub(1)
+    }
+
+    /// The rates, per day, at which counts decay (0: never).
+    pub fn rates(&self) -> &[f32] {
+        &self.rates
+    }
+
+    /// Adds to each score the weighted counts of its item in a bin.
+    pub fn add(&self, bin: usize, weights: &[f32], items: impl Iterator<Item = u32>, scores: &mut [f32]) {
+        let mut each = [0.0; WIDTH];
+        each.iter_mut().zip(weights).for_each(|(each, weight)| *each = weight / STEP);
+        let Some(row) = self.values.get(bin * self.n_items..(bin + 1) * self.n_items) else { return };
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (score, item) in scores.iter_mut().zip(items) {
+                    let bytes = row[item as usize];
+                    let mut share = 0.0;
+                    for h in 0..WIDTH {
+                        share += each[h] * f32::from(bytes[h]);
+                    }
+                    *score += share;
+                }
+            },
+        );
+    }
+
+    /// The weights' gradients from those of the scores: what [`Self::add`] does, backward.
+    pub(super) fn along(&self, bin: usize, items: &[u32], adjoints: &[f32], gradients: &mut [f32]) {
+        let mut sums = [0.0; WIDTH];
+        let Some(row) = self.values.get(bin * self.n_items..(bin + 1) * self.n_items) else { return };
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (adjoint, &item) in adjoints.iter().zip(items) {
+                    let bytes = row[item as usize];
+                    for h in 0..WIDTH {
+                        sums[h] += adjoint * f32::from(bytes[h]);
+                    }
+                }
+            },
+        );
+        gradients.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum / STEP);
+    }
+}
+
+/// Decayed counts of all items, each as of the item's own last event.
+struct Counter<'a> {
+    rates: &'a [f32],
+    /// By half-life, then item.
+    counts: Vec<f32>,
+    last: Vec<Option<Timestamp>>,
+}
+
+impl<'a> Counter<'a> {
+    fn new(rates: &'a [f32], n_items: usize) -> Self {
+        Self { rates, counts: vec![0.0; n_items * rates.len()], last: vec![None; n_items] }
+    }
+
+    fn count(&mut self, time: Timestamp, item: ItemId) {
+        let n_items = self.last.len();
+        let gap = self.last[item.index()].map_or(0.0, |last| time.days_since(last)) as f32;
+        for (place, rate) in self.rates.iter().enumerate() {
+            let count = &mut self.counts[place * n_items + item.index()];
+            *count = *count * (-rate * gap).exp() + 1.0;
+        }
+        self.last[item.index()] = Some(time);
+    }
+
+    /// Writes the logarithms of the counts as they have aged by a moment.
+    fn write(&self, at: Timestamp, values: &mut [[u8; WIDTH]]) {
+        let gaps: Vec<f32> =
+            self.last.iter().map(|last| last.map_or(0.0, |last| at.days_since(last)) as f32).collect();
+        for (place, (counts, rate)) in self.counts.chunks_exact(gaps.len().max(1)).zip(self.rates).enumerate()
+        {
+            let mut kept: Vec<f32> = gaps.iter().map(|gap| -rate * gap).collect();
+            exp_all(&mut kept);
+            for (value, (count, kept)) in values.iter_mut().zip(counts.iter().zip(kept)) {
+                value[place] = ((count * kept).ln_1p() * STEP).round().min(255.0) as u8;
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The training loop: batches, steps and epochs.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
+
+use super::adamw::{AdamW, Step};
+use super::batch::{Members, Visit, visits};
+use super::corpus::Corpus;
+use super::fashions::Fashions;
+use super::lane::{self, Dropout, Lane};
+use super::weights::{Group, Weights};
+
+/// Shares of a batch that run side by side. A fixed number, so that sums are taken in one order on any machine.
+const LANES: usize = 4;
+
+/// Steps of an epoch at least, where that leaves a batch of [`LEAST_BATCH`].
+const STEPS: usize = 100;
+const LEAST_BATCH: usize = 32;
+
+/// How to train.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recipe {
+    /// Examples of one step.
+    pub batch: usize,
+    /// Further items that compete in one step; all items where there are no more.
+    pub negatives: usize,
+    /// Step size of AdamW at its height.
+    pub rate: f32,
+    /// Steps over which the step size rises from 0.
+    pub warm_up: u32,
+    /// Weight decay of item and feature vectors.
+    pub decay: f32,
+    /// Share of the numbers of event vectors that are dropped.
+    pub dropout: f32,
+    /// Share of the numbers of query vectors that are dropped.
+    pub query_dropout: f32,
+    /// Share of the target that is spread over all candidates.
+    pub smoothing: f32,
+    /// Share that the mean of weights keeps per step.
+    pub average: f32,
+    /// Probability with which an item's own vector is dropped where it has features.
+    pub id_dropout: f32,
+    /// Step size of relations, kernels and popularity, relative.
+    pub shared_rate: f32,
+    /// Total epochs for cosine, 0: constant.
+    pub epochs: u32,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            batch: 512,
+            negatives: 2048,
+            rate: 2e-3,
+            warm_up: 100,
+            decay: 0.05,
+            dropout: 0.6,
+            query_dropout: 0.0,
+            smoothing: 0.0,
+            average: 0.999,
+            id_dropout: 0.1,
+            shared_rate: 1.0,
+            epochs: 0,
+        }
+    }
+}
+
+/// What is known after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Epochs run.
+    pub epoch: u32,
+    /// Mean loss of the epoch's examples.
+    pub loss: f64,
+}
+
+/// Weights in training.
+pub struct Trainer<'a> {
+    corpus: &'a Corpus<'a>,
+    recipe: Recipe,
+    weights: Weights,
+    vectors: AdamW,
+    features: AdamW,
+    bias: AdamW,
+    shared: AdamW,
+    members: Members,
+    lanes: Vec<Lane>,
+    /// Vectors and offsets of the members.
+    gathered: Vec<f32>,
+    /// Which members have their own vector in this step.
+    keeps: Vec<bool>,
+    fashions: Fashions,
+    offsets: Vec<f32>,
+    seed: u64,
+    steps: u32,
+    epoch: u32,
+}
+
+impl<'a> Trainer<'a> {
+    /// Starts from given weights.
+    pub fn new(corpus: &'a Corpus<'a>, weights: Weights, mut recipe: Recipe, seed: u64) -> Self {
+        // A small log needs small steps: at least some hundred of them in an epoch.
+        recipe.batch = recipe.batch.min((corpus.len() / STEPS).max(LEAST_BATCH));
+        recipe.warm_up = recipe.warm_up.min(STEPS as u32);
+        Self {
+            vectors: AdamW::new(&weights.vectors, weights.shape.dim),
+            features: AdamW::new(&weights.features, weights.shape.dim),
+            bias: AdamW::new(&weights.bias, 1),
+            shared: AdamW::new(&weights.shared, weights.shape.shared()),
+            members: Members::new(weights.shape.items),
+            lanes: (0..LANES).map(|_| Lane::default()).collect(),
+            gathered: Vec::new(),
+            keeps: Vec::new(),
+            fashions: Fashions::default(),
+            offsets: Vec::new(),
+            corpus,
+            recipe,
+            weights,
+            seed,
+            steps: 0,
+            epoch: 0,
+        }
+    }
+
+    /// Runs once over all examples.
+    pub fn epoch(&mut self) -> Progress {
+        let visits = visits(self.corpus, self.seed ^ (u64::from(self.epoch) << 32));
+        let (mut start, mut loss) = (0, 0.0);
+        while start < visits.len() {
+            let mut examples = 0;
+            let size = visits[start..].iter().take_while(|visit| {
+                let fits = examples < self.recipe.batch;
+                examples += visit.examples.len();
+                fits
+            });
+            let end = start + size.count();
+            loss += self.step(&visits[start..end]);
+            start = end;
+        }
+        self.epoch += 1;
+        Progress { epoch: self.epoch, loss: loss / self.corpus.len().max(1) as f64 }
+    }
+
+    /// The mean weights. An item without events keeps no vector of its own, and the bias of the least visited items.
+    pub fn averaged(&self) -> Weights {
+        let mut weights = self.means();
+        let mut is_trained = vec![false; weights.shape.items];
+        self.corpus.trained.iter().for_each(|&item| is_trained[item as usize] = true);
+        let mut biases: Vec<f32> =
+            self.corpus.trained.iter().map(|&item| weights.bias[item as usize]).collect();
+        biases.sort_by(f32::total_cmp);
+        let low = biases.get(biases.len() / 4).copied().unwrap_or_default();
+        for item in (0..weights.shape.items).filter(|&item| !is_trained[item]) {
+            weights.vectors[item * weights.shape.dim..][..weights.shape.dim].fill(0.0);
+            weights.bias[item] = low;
+        }
+        weights
+    }
+
+    fn means(&self) -> Weights {
+        let average = self.average();
+        let means = |rows: &AdamW, weights: &[f32]| rows.means(weights, self.steps, average);
+        Weights {
+            shape: self.weights.shape,
+            vectors: means(&self.vectors, &self.weights.vectors),
+            features: means(&self.features, &self.weights.features),
+            bias: means(&self.bias, &self.weights.bias),
+            shared: means(&self.shared, &self.weights.shared),
+        }
+    }
+
+    fn average(&self) -> f32 {
+        let steps = self.steps as f32;
+        self.recipe.average.min((1.0 + steps) / (10.0 + steps))
+    }
+
+    /// One step; returns the sum of the examples' losses.
+    fn step(&mut self, visits: &[Visit]) -> f64 {
+        let seed = self.seed ^ (u64::from(self.steps) << 20) ^ 0x5eed;
+        let mut random = StdRng::seed_from_u64(seed);
+        self.members.collect(self.corpus, visits, self.recipe.negatives, &mut random);
+        self.gather(&mut random);
+        self.fashions.mix(self.corpus, visits, &self.members, self.weights.group(Group::Fashions));
+        let examples: usize = visits.iter().map(|visit| visit.examples.len()).sum();
+        let basis = self.weights.basis();
+        let step = lane::Step {
+            corpus: self.corpus,
+            weights: &self.weights,
+            basis: &basis,
+            members: &self.members,
+            vectors: &self.gathered,
+            offsets: &self.offsets,
+            share: 1.0 / examples as f32,
+            fashions: &self.fashions,
+            dropout: Dropout { events: self.recipe.dropout, query: self.recipe.query_dropout },
+            smoothing: self.recipe.smoothing,
+        };
+        let parts = split_evenly(visits, examples);
+        self.lanes
+            .par_iter_mut()
+            .zip(parts)
+            .enumerate()
+            .for_each(|(lane, (work, visits))| work.run(&step, visits, seed ^ ((lane as u64 + 1) << 56)));
+        self.update();
+        self.lanes.iter().map(|lane| lane.loss).sum()
+    }
+
+    /// Vectors `e_j = id_j + sum of its features' vectors / sqrt(their number)` of the members, and offsets of the candidates.
+    fn gather(&mut self, random: &mut StdRng) {
+        let dim = self.weights.shape.dim;
+        let features = self.corpus.features;
+        self.gathered.clear();
+        self.keeps.clear();
+        for &item in &self.members.items {
+            let own = features.of_item(item);
+            let is_kept = own.is_empty() || random.random::<f32>() >= self.recipe.id_dropout;
+            self.keeps.push(is_kept);
+            let start = self.gathered.len();
+            if is_kept {
+                self.gathered.extend_from_slice(&self.weights.vectors[item as usize * dim..][..dim]);
+            } else {
+                self.gathered.resize(start + dim, 0.0);
+            }
+            let share = feature_share(own);
+            for &feature in own {
+                let vector = &self.weights.features[feature as usize * dim..][..dim];
+                super::kernels::add_scaled(&mut self.gathered[start..], share, vector);
+            }
+        }
+        self.offsets.clear();
+        let candidates = &self.members.items[..self.members.candidates];
+        self.offsets.extend(candidates.iter().map(|&item| self.weights.bias[item as usize]));
+    }
+
+    fn update(&mut self) {
+        self.steps += 1;
+        let warm = (self.steps as f32 / self.recipe.warm_up.max(1) as f32).min(1.0);
+        let mut rate = self.recipe.rate * warm;
+        if self.recipe.epochs > 0 {
+            let per_epoch = self.corpus.len() as f32 / self.recipe.batch as f32;
+            let done = (self.steps as f32 / (per_epoch * self.recipe.epochs as f32)).min(1.0);
+            rate *= 0.5 * (1.0 + (std::f32::consts::PI * done).cos()).max(0.02);
+        }
+        let step = Step { number: self.steps, rate, decay: self.recipe.decay, average: self.average() };
+        let dim = self.weights.shape.dim;
+        let (first, rest) = self.lanes.split_at_mut(1);
+        let total = &mut first[0];
+        for lane in rest.iter() {
+            add(&mut total.vectors, &lane.vectors);
+            add(&mut total.offsets, &lane.offsets);
+            add(&mut total.shared, &lane.shared);
+            add(&mut total.fashions, &lane.fashions);
+        }
+        let fashions = self.weights.shape.range(Group::Fashions);
+        self.fashions.along(self.corpus, &self.members, &total.fashions, &mut total.shared[fashions]);
+        let mut of_features = vec![0.0; self.weights.features.len()];
+        let mut is_touched = vec![false; self.weights.shape.features];
+        for ((place, &item), &is_kept) in self.members.items.iter().enumerate().zip(&self.keeps) {
+            let gradient = &total.vectors[place * dim..][..dim];
+            if is_kept {
+                self.vectors.row(&mut self.weights.vectors, item as usize).update(gradient, step);
+            }
+            let own = self.corpus.features.of_item(item);
+            for &feature in own {
+                is_touched[feature as usize] = true;
+                let sum = &mut of_features[feature as usize * dim..][..dim];
+                super::kernels::add_scaled(sum, feature_share(own), gradient);
+            }
+        }
+        for feature in (0..self.weights.shape.features).filter(|&feature| is_touched[feature]) {
+            let gradient = &of_features[feature * dim..][..dim];
+            self.features.row(&mut self.weights.features, feature).update(gradient, step);
+        }
+        for (place, &item) in self.members.items[..self.members.candidates].iter().enumerate() {
+            self.bias.row(&mut self.weights.bias, item as usize).update(&total.offsets[place..=place], step);
+        }
+        let shared = Step { rate: rate * self.recipe.shared_rate, decay: 0.0, ..step };
+        self.shared.row(&mut self.weights.shared, 0).update(&total.shared, shared);
+        let mixing = self.weights.shape.range(Group::Mixing);
+        let keep = 1.0 - rate * self.recipe.decay;
+        self.weights.shared[mixing].iter_mut().for_each(|w| *w *= keep);
+    }
+}
+
+/// What each of an item's features weighs in its vector.
+pub(super) fn feature_share(features: &[u32]) -> f32 {
+    1.0 / (features.len().max(1) as f32).sqrt()
+}
+
+fn add(a: &mut [f32], b: &[f32]) {
+    a.par_chunks_mut(16_384)
+        .zip(b.par_chunks(16_384))
+        .for_each(|(a, b)| super::kernels::add_scaled(a, 1.0, b));
+}
+
+/// [`LANES`] runs of visits with about equally many examples.
+fn split_evenly(visits: &[Visit], examples: usize) -> Vec<&[Visit]> {
+    let mut parts = Vec::with_capacity(LANES);
+    let (mut rest, mut done) = (visits, 0);
+    for lane in 1..=LANES {
+        let goal = examples * lane / LANES;
+        let size = if lane == LANES {
+            rest.len()
+        } else {
+            rest.iter()
+                .take_while(|visit| {
+                    let fits = done < goal;
+                    done += if fits { visit.examples.len() } else { 0 };
+                    fits
+                })
+                .count()
+        };
+        let (part, others) = rest.split_at(size);
+        parts.push(part);
+        rest = others;
+    }
+    parts
+}
