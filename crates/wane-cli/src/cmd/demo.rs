@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Demo, terminal: Terminal) -> Result<()> {
     ))?;
 
     let best = &comparison.settings[comparison.best];
-    let artifact = fit(&data, best, args.seed)?;
+    let artifact = fit(&data, best, args.seed, &terminal.monitor())?;
     artifact.save(&args.out.join("model"))?;
     terminal.line(format!("\n4. What the best of them, {}, recommends, and why", best.name()))?;
     terminal.line(one_answer(&data, &*artifact.recommender()?)?)?;

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Fit, terminal: Terminal) -> Result<()> {
     let names = if args.model == "best" { Vec::new() } else { vec![args.model.clone()] };
     let models = config.models(&names, with_relations)?;
     let (chosen, table) = hold_out(&data, models, args.shared.seed, terminal)?;
-    let artifact = fit(&data, &chosen, args.shared.seed)?;
+    let artifact = fit(&data, &chosen, args.shared.seed, &terminal.monitor())?;
     artifact.save(&args.out)?;
     let kernel = artifact.recommender()?.kernel().map(|kernel| kernel.common_half_life().days());
     if args.json {

@@ -22,15 +22,23 @@ impl Trace {
         Self { values: vec![0.0; scales * dim], last: None }
     }
 
-    /// Adds an event: the vector of its item and the weight of its type in each scale. An event older than the last
-    /// one counts as of the same moment.
-    pub fn push(&mut self, basis: &TimeBasis, time: Timestamp, type_weights: &[f32], vector: &[f32]) {
+    /// Adds an event: the vector of its item and the weight of its type in each scale. `pushed` is by how many places
+    /// it pushes out what was before it: 1, or 0 within a basket where only baskets count. An event older than the
+    /// last one counts as of the same moment.
+    pub fn push(
+        &mut self,
+        basis: &TimeBasis,
+        time: Timestamp,
+        pushed: f32,
+        type_weights: &[f32],
+        vector: &[f32],
+    ) {
         let gap = self.last.map_or(0.0, |last| time.days_since(last)) as f32;
         let scales = basis.rates.iter().zip(&basis.displacements).zip(type_weights);
         for (state, ((rate, displacement), weight)) in
             self.values.chunks_exact_mut(vector.len().max(1)).zip(scales)
         {
-            let kept = (-(rate * gap + displacement)).exp();
+            let kept = (-(rate * gap + displacement * pushed)).exp();
             state.iter_mut().zip(vector).for_each(|(state, value)| *state = kept * *state + weight * value);
         }
         self.last = Some(self.last.map_or(time, |last| last.max(time)));

@@ -96,6 +96,7 @@ impl Arena<'_> {
         let training = Training {
             goal: self.split.goal(),
             validation: Some(&validation),
+            monitor: self.monitor,
             ..Training::new(&part.training, self.catalogue, self.contest.judge.seed)
         };
         let start = self.monitor.seconds();

@@ -13,13 +13,14 @@ pub use recommend::{Asked, answers, answers_table};
 use crate::artifact::Artifact;
 use crate::error::Result;
 use crate::recommend::{ModelSettings, Training};
+use crate::train::Monitor;
 
 /// Fits a model to a whole log, ready to be saved.
 ///
 /// # Errors
 /// [`crate::Error::Setting`] for a setting out of its range.
-pub fn fit(data: &Dataset, settings: &ModelSettings, seed: u64) -> Result<Artifact> {
-    let training = Training::new(&data.log, data.catalogue.as_ref(), seed);
+pub fn fit(data: &Dataset, settings: &ModelSettings, seed: u64, monitor: &dyn Monitor) -> Result<Artifact> {
+    let training = Training { monitor, ..Training::new(&data.log, data.catalogue.as_ref(), seed) };
     Ok(Artifact {
         settings: settings.clone(),
         parameters: settings.fit(&training)?.parameters(),

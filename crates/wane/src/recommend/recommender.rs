@@ -7,9 +7,10 @@ use crate::decay::Kernel;
 use crate::events::{EventLog, History, ItemId, Timestamp};
 use crate::interest::Catalogue;
 pub use crate::train::Goal;
+use crate::train::{Monitor, Unmonitored};
 
 /// What a model learns from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Training<'a> {
     /// The events that may be learned from; nothing else is known.
     pub log: &'a EventLog,
@@ -21,12 +22,14 @@ pub struct Training<'a> {
     pub goal: Goal,
     /// Questions that show when to stop learning; without them a model holds out some of the log.
     pub validation: Option<&'a Validation<'a>>,
+    /// Who hears of the progress.
+    pub monitor: &'a dyn Monitor,
 }
 
 impl<'a> Training<'a> {
     /// A log to learn from, to predict each next item, without questions to stop by.
     pub fn new(log: &'a EventLog, catalogue: Option<&'a Catalogue>, seed: u64) -> Self {
-        Self { log, catalogue, seed, goal: Goal::NextItem, validation: None }
+        Self { log, catalogue, seed, goal: Goal::NextItem, validation: None, monitor: &Unmonitored }
     }
 }
 

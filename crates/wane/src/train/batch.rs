@@ -63,10 +63,7 @@ impl Members {
             corpus.trained.iter().for_each(|&item| self.add(item));
         } else {
             for example in visits.iter().flat_map(|visit| &visit.examples) {
-                corpus
-                    .targets(&corpus.examples[*example as usize])
-                    .iter()
-                    .for_each(|target| self.add(target.item));
+                corpus.targets(&corpus.examples[*example as usize]).iter().for_each(|&item| self.add(item));
             }
             for _ in 0..negatives {
                 self.add(corpus.trained[random.random_range(0..corpus.trained.len())]);

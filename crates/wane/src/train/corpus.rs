@@ -18,6 +18,20 @@ pub enum Goal {
     NextBasket,
 }
 
+impl Goal {
+    /// The place of each event of a history, as displacement counts it: what pushes interest out is the next event, or
+    /// the next basket where all items of a basket come at once.
+    pub fn steps(self, history: History<'_>) -> Vec<u32> {
+        match self {
+            Self::NextItem => (0..history.len() as u32).collect(),
+            Self::NextBasket => (0u32..)
+                .zip(history.baskets())
+                .flat_map(|(number, basket)| basket.map(move |_| number))
+                .collect(),
+        }
+    }
+}
+
 /// One question with its answers.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Example {
@@ -31,23 +45,19 @@ pub(super) struct Example {
     pub(super) bin: u32,
 }
 
-/// An answer: an item, and its place in the user's history.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Target {
-    pub(super) item: u32,
-    pub(super) place: u32,
-}
-
 /// A log with what is precomputed from it.
 #[derive(Debug)]
 pub struct Corpus<'a> {
     pub(super) log: &'a EventLog,
     pub(super) examples: Vec<Example>,
-    pub(super) targets: Vec<Target>,
+    /// Items that came, example by example.
+    pub(super) targets: Vec<u32>,
     pub(super) popularity: &'a PopularityTable,
     pub(super) links: &'a [Link],
     /// Catalogue features of items.
     pub(super) features: &'a Features,
+    /// Place of each event of the log among its user's, as displacement counts it.
+    pub(super) steps: Vec<u32>,
     /// Items with events: only they compete in training, or what is new would be learned to be unwanted.
     pub(super) trained: Vec<u32>,
 }
@@ -64,11 +74,20 @@ impl<'a> Corpus<'a> {
         let mut has_events = vec![false; log.n_items()];
         log.events().items().iter().for_each(|item| has_events[item.index()] = true);
         let trained = (0u32..).zip(has_events).filter(|(_, has)| *has).map(|(item, _)| item).collect();
-        let mut corpus =
-            Self { log, examples: Vec::new(), targets: Vec::new(), popularity, links, features, trained };
+        let mut corpus = Self {
+            log,
+            examples: Vec::new(),
+            targets: Vec::new(),
+            popularity,
+            links,
+            features,
+            steps: Vec::new(),
+            trained,
+        };
         let takes_back: Vec<bool> =
             log.event_types().iter().map(|name| WITHDRAWALS.contains(&name.as_str())).collect();
         for (user, history) in log.histories() {
+            corpus.steps.extend(goal.steps(history));
             match goal {
                 Goal::NextItem => {
                     (0..history.len()).for_each(|k| corpus.add(user, history, k..k + 1, &takes_back))
@@ -86,9 +105,9 @@ impl<'a> Corpus<'a> {
         let Some(as_of) = history.times().get(basket.start).copied() else { return };
         for place in basket.clone() {
             let item = history.items()[place].0;
-            let is_new = self.targets[first..].iter().all(|target| target.item != item);
+            let is_new = !self.targets[first..].contains(&item);
             if is_new && !takes_back[history.event_types()[place].index()] {
-                self.targets.push(Target { item, place: place as u32 });
+                self.targets.push(item);
             }
         }
         if self.targets.len() > first {
@@ -102,8 +121,16 @@ impl<'a> Corpus<'a> {
         }
     }
 
-    pub(super) fn targets(&self, example: &Example) -> &[Target] {
+    pub(super) fn targets(&self, example: &Example) -> &[u32] {
         &self.targets[example.targets.start as usize..example.targets.end as usize]
+    }
+
+    /// The places of a user's events, as displacement counts them.
+    pub(super) fn steps(&self, user: UserId) -> &[u32] {
+        match self.log.offsets().get(user.index()..user.index() + 2) {
+            Some(&[start, end]) => &self.steps[start..end],
+            _ => &[],
+        }
     }
 
     /// Number of examples.

@@ -19,10 +19,10 @@ use super::batch::{Members, Visit};
 use super::corpus::{Corpus, Example};
 use super::fashions::Fashions;
 use super::kernels::{Retreat, add_scaled, advance, asinh_all, dot, exp_all, softmax};
+use super::links::{LinkRows, OwnPairs};
 use super::weights::{Group, Shape, Weights, sigmoid};
 use crate::decay::TimeBasis;
-use crate::events::{History, ItemId};
-use crate::interest::pair_weight;
+use crate::events::{History, ItemId, UserId};
 
 /// Examples whose logits are held at once: their table stays in the cache.
 const TILE: usize = 64;
@@ -131,14 +131,15 @@ impl Lane {
         let types = step.weights.group(Group::Types);
         let mut kept = vec![0.0; scales];
         for (visit, &run) in visits.iter().zip(&self.runs) {
-            let history = step.corpus.log.history(crate::events::UserId(visit.user));
+            let history = step.corpus.log.history(UserId(visit.user));
+            let steps = step.corpus.steps(UserId(visit.user));
             for k in 0..run.events {
                 let vector = &mut self.events[(run.event + k) * dim..][..dim];
                 let member = step.members.place(history.items()[k].0) as usize;
                 let mask = &self.masks[(run.event + k) * dim..][..dim];
                 let known = &step.vectors[member * dim..][..dim];
                 vector.iter_mut().zip(known.iter().zip(mask)).for_each(|(x, (v, mask))| *x = v * mask);
-                step.basis.weights(gap_before(history, k), 1.0, &mut kept);
+                step.basis.weights(gap_before(history, k), newer(steps, k), &mut kept);
                 let (before, after) = self.states[(run.state + k) * width..][..2 * width].split_at_mut(width);
                 let kind = history.event_types()[k].index();
                 advance(after, before, &kept, &types[kind * scales..][..scales], vector);
@@ -235,7 +236,8 @@ impl Lane {
         let (mut kept, mut along_state, mut along_x) =
             (vec![0.0; scales], vec![0.0; scales], vec![0.0; scales]);
         for (visit, &run) in visits.iter().zip(&self.runs) {
-            let history = step.corpus.log.history(crate::events::UserId(visit.user));
+            let history = step.corpus.log.history(UserId(visit.user));
+            let steps = step.corpus.steps(UserId(visit.user));
             adjoint.fill(0.0);
             let mut examples = visit.examples.iter().enumerate().rev().peekable();
             for k in (0..=run.events).rev() {
@@ -254,7 +256,8 @@ impl Lane {
                 }
                 let Some(event) = k.checked_sub(1) else { break };
                 let gap = gap_before(history, event);
-                step.basis.weights(gap, 1.0, &mut kept);
+                let pushed = newer(steps, event);
+                step.basis.weights(gap, pushed, &mut kept);
                 let kind = history.event_types()[event].index();
                 Retreat {
                     adjoint: &mut adjoint,
@@ -270,7 +273,7 @@ impl Lane {
                 for m in 0..scales {
                     self.shared[types + kind * scales + m] += along_x[m];
                     self.shared[rates + m] -= gap * kept[m] * along_state[m];
-                    self.shared[displacements + m] -= kept[m] * along_state[m];
+                    self.shared[displacements + m] -= pushed * kept[m] * along_state[m];
                 }
                 let member = step.members.place(history.items()[event].0) as usize;
                 let mask = &self.masks[(run.event + event) * dim..][..dim];
@@ -295,7 +298,7 @@ fn rank_row(
     links.forward(step, example, row);
     let targets = step.corpus.targets(example);
     let each = 1.0 / targets.len() as f32;
-    let places = targets.iter().map(|target| step.members.place(target.item) as usize);
+    let places = targets.iter().map(|target| step.members.place(*target) as usize);
     let mut loss: f64 = places.clone().map(|place| f64::from(-row[place] * each)).sum();
     loss += f64::from(softmax(row));
     // Label smoothing spreads a share of the target over all candidates.
@@ -312,6 +315,7 @@ struct LinkPass {
     /// Weight of each recent event in each scale, newest first.
     decays: Vec<f32>,
     ages: Vec<f32>,
+    newer: Vec<f32>,
     types: Vec<u8>,
     /// Per relation: links that met a candidate.
     met: Vec<Vec<Met>>,
@@ -321,8 +325,20 @@ struct LinkPass {
     /// A row of all candidates, 0 between uses.
     row: Vec<f32>,
     is_touched: Vec<bool>,
-    /// Distance marks of the example's targets by candidate, 0 between uses.
-    target_place: Vec<u32>,
+    /// What each candidate is to the example; all are nothing between uses.
+    marks: Vec<Mark>,
+    /// Pairs of the user whose examples are on.
+    own_pairs: OwnPairs,
+    user: Option<UserId>,
+}
+
+/// What a candidate is to an example.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mark {
+    None,
+    Target,
+    /// In the history: mined relations are silent.
+    Known,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -341,17 +357,17 @@ impl LinkPass {
         reset(&mut self.row, step.members.candidates);
         self.is_touched.clear();
         self.is_touched.resize(step.members.candidates, false);
-        self.target_place.clear();
-        self.target_place.resize(step.members.candidates, 0);
+        self.marks.clear();
+        self.marks.resize(step.members.candidates, Mark::None);
+        self.user = None;
     }
 
     fn forward(&mut self, step: &Step<'_>, example: &Example, logits: &mut [f32]) {
         let Some(reach) = step.corpus.links.iter().map(|link| link.reach).max() else { return };
         let history = step.corpus.log.history(example.user).first(example.known as usize).last(reach);
         self.read_decays(step, history, example);
-        for target in step.corpus.targets(example) {
-            self.target_place[step.members.place(target.item) as usize] = target.place + 1;
-        }
+        self.read_pairs(step, example);
+        self.mark(step, history, example, [Mark::Target, Mark::Known]);
         let Shape { scales, types, .. } = step.weights.shape;
         let gains = step.weights.group(Group::Gains);
         let members = step.members;
@@ -365,16 +381,11 @@ impl LinkPass {
                 let kappa =
                     dot(&coefficients[kind * scales..][..scales], &self.decays[event * scales..][..scales]);
                 let from = history.items()[place];
-                // Place of the event in the user's whole history.
-                let at = example.known as usize - 1 - event;
-                let window = link.window();
-                let own = |to: ItemId| {
-                    let target = self
-                        .target_place
-                        .get(members.place(to.0) as usize)
-                        .map_or(0, |&place| place as usize);
-                    let distance = target.saturating_sub(at + 1);
-                    if target > 0 && distance <= window { pair_weight(distance) } else { 0.0 }
+                let (marks, pairs) = (&self.marks, &self.own_pairs);
+                let own = |to: ItemId| match marks.get(members.place(to.0) as usize) {
+                    Some(Mark::Known) => None,
+                    Some(Mark::Target) => Some(pairs.of(&link.rows, from, to.0)),
+                    _ => Some(0.0),
                 };
                 let (row, is_touched) = (&mut self.row, &mut self.is_touched);
                 let (met, touched) = (&mut self.met[r], &mut self.touched[r]);
@@ -400,22 +411,47 @@ impl LinkPass {
             asinh_all(&mut saturated);
             touched.iter().zip(saturated).for_each(|(&c, x)| logits[c as usize] += gains[r] * x);
         }
-        for target in step.corpus.targets(example) {
-            self.target_place[step.members.place(target.item) as usize] = 0;
+        self.mark(step, history, example, [Mark::None; 2]);
+    }
+
+    /// Marks the candidates that are targets, then those of the known history.
+    fn mark(&mut self, step: &Step<'_>, history: History<'_>, example: &Example, [target, known]: [Mark; 2]) {
+        let targets = step.corpus.targets(example).iter().map(|item| (*item, target));
+        for (item, mark) in targets.chain(history.items().iter().map(|item| (item.0, known))) {
+            if let Some(place) = self.marks.get_mut(step.members.place(item) as usize) {
+                *place = mark;
+            }
         }
+    }
+
+    /// Counts the pairs of the example's user, once per user.
+    fn read_pairs(&mut self, step: &Step<'_>, example: &Example) {
+        let windows = step.corpus.links.iter().filter_map(|link| match link.rows {
+            LinkRows::Mined { window, .. } => Some(window),
+            _ => None,
+        });
+        if let Some(window) = windows.max().filter(|_| self.user != Some(example.user)) {
+            self.own_pairs.count(step.corpus.log.history(example.user).items(), window);
+        }
+        self.user = Some(example.user);
     }
 
     fn read_decays(&mut self, step: &Step<'_>, history: History<'_>, example: &Example) {
         self.ages.clear();
+        self.newer.clear();
         self.types.clear();
         self.decays.clear();
-        for (newer, event) in history.iter().rev().enumerate() {
+        let known = example.known as usize;
+        let steps = &step.corpus.steps(example.user)[known - history.len()..known];
+        let last = steps.last().copied().unwrap_or_default();
+        for (event, place) in history.iter().zip(steps).rev() {
+            let newer = (last - place) as f32;
+            self.newer.push(newer);
             let age = example.as_of.days_since(event.time) as f32;
             self.ages.push(age);
             self.types.push(event.event_type.0);
             let scales = step.basis.rates.iter().zip(&step.basis.displacements);
-            self.decays
-                .extend(scales.map(|(rate, displacement)| -(rate * age + displacement * newer as f32)));
+            self.decays.extend(scales.map(|(rate, displacement)| -(rate * age + displacement * newer)));
         }
         exp_all(&mut self.decays);
     }
@@ -449,11 +485,16 @@ impl LinkPass {
                     shared[kernels + start + m] += of_kappa * decay;
                     let of_decay = of_kappa * step.weights.group(Group::Kernels)[start + m] * decay;
                     shared[rates + m] -= of_decay * self.ages[event];
-                    shared[displacements + m] -= of_decay * event as f32;
+                    shared[displacements + m] -= of_decay * self.newer[event];
                 }
             }
         }
     }
+}
+
+/// By how many places an event pushes out what was before it.
+fn newer(steps: &[u32], place: usize) -> f32 {
+    place.checked_sub(1).map_or(0.0, |before| (steps[place] - steps[before]) as f32)
 }
 
 /// Days between an event and the one before it.

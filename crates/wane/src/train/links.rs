@@ -1,7 +1,9 @@
 //! Relations as the model reads them: `self`, mined from the log, and given by the catalogue.
 
+use hashbrown::HashMap;
+
 use crate::events::{EventLog, ItemId};
-use crate::interest::{Catalogue, Mined, Relation};
+use crate::interest::{Catalogue, Mined, Relation, pair_weight};
 
 /// A relation with what the model needs of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +27,10 @@ pub enum LinkRows {
     Mined {
         /// Counts and their sums.
         mined: Mined,
-        /// Distance up to which a pair in a history added to the counts in this direction; 0: none did.
+        /// Distance up to which pairs of events were counted.
         window: usize,
+        /// Whether rows are items that came after, and links go to those before.
+        is_reversed: bool,
     },
 }
 
@@ -56,8 +60,8 @@ impl Link {
         if plan.reach > 0 && plan.window > 0 {
             let mined = Mined::follows(log, plan.window, plan.top);
             let reversed = mined.reversed();
-            add("follows", LinkRows::Mined { mined, window: plan.window });
-            add("precedes", LinkRows::Mined { mined: reversed, window: 0 });
+            add("follows", LinkRows::Mined { mined, window: plan.window, is_reversed: false });
+            add("precedes", LinkRows::Mined { mined: reversed, window: plan.window, is_reversed: true });
         }
         let given = catalogue
             .filter(|_| plan.given && plan.reach > 0)
@@ -70,8 +74,18 @@ impl Link {
         links
     }
 
-    /// The items that an item speaks for, each with its strength; `own` of each count is taken out first.
-    pub fn strengths(&self, from: ItemId, own: impl Fn(ItemId) -> f32, mut speak: impl FnMut(ItemId, f32)) {
+    /// The items that an item speaks for, each with its strength. From each mined count is first taken out what `own`
+    /// says of its target; where that is nothing, the link is silent.
+    ///
+    /// A mined relation is what *other* users did: a user's own pairs would tell training the answer, and would be
+    /// missing when a new user asks. So training takes them out, and to items of the known history, whose pairs it
+    /// would have to take out when asked too, such relations are silent: `self` speaks for those.
+    pub fn strengths(
+        &self,
+        from: ItemId,
+        own: impl Fn(ItemId) -> Option<f32>,
+        mut speak: impl FnMut(ItemId, f32),
+    ) {
         match &self.rows {
             LinkRows::Repeat => speak(from, 1.0),
             LinkRows::Given(relation) => {
@@ -79,18 +93,38 @@ impl Link {
             }
             LinkRows::Mined { mined, .. } => {
                 for (to, count) in mined.relation.neighbours(from) {
-                    let own = own(to);
+                    let Some(own) = own(to) else { continue };
                     let (out, into) = (mined.out[from.index()] - own, mined.into[to.index()] - own);
-                    if count - own > 1e-6 && out > 0.0 && into > 0.0 {
+                    if count - own > 1e-4 && out > 0.0 && into > 0.0 {
                         speak(to, (count - own) / (out * into).sqrt());
                     }
                 }
             }
         }
     }
+}
 
-    /// Distance up to which a pair in a history has added to this relation's counts.
-    pub(super) fn window(&self) -> usize {
-        if let LinkRows::Mined { window, .. } = self.rows { window } else { 0 }
+/// What one user's events put into the counts of a mined relation.
+#[derive(Debug, Default)]
+pub(super) struct OwnPairs(HashMap<(u32, u32), f32>);
+
+impl OwnPairs {
+    /// Counts the pairs of a history within a window.
+    pub(super) fn count(&mut self, items: &[ItemId], window: usize) {
+        self.0.clear();
+        for (place, from) in items.iter().enumerate() {
+            for (distance, to) in (1..=window).zip(&items[place + 1..]) {
+                *self.0.entry((from.0, to.0)).or_default() += pair_weight(distance);
+            }
+        }
+    }
+
+    /// What they put into the link of a relation from one item to another.
+    pub(super) fn of(&self, rows: &LinkRows, from: ItemId, to: u32) -> f32 {
+        let pair = match rows {
+            LinkRows::Mined { is_reversed: true, .. } => (to, from.0),
+            _ => (from.0, to),
+        };
+        self.0.get(&pair).copied().unwrap_or_default()
     }
 }

@@ -9,14 +9,16 @@ mod fashions;
 mod kernels;
 mod lane;
 mod links;
+mod monitor;
 mod popularity;
 mod trainer;
 mod weights;
 
 pub use corpus::{Corpus, Goal};
 pub use links::{Link, LinkPlan, LinkRows};
+pub use monitor::{Monitor, Progress, Unmonitored};
 pub use popularity::PopularityTable;
-pub use trainer::{Progress, Recipe, Trainer};
+pub use trainer::{Recipe, Trainer};
 pub use weights::{Group, Shape, Weights};
 
 pub(crate) use kernels::{add_scaled, asinh_all, dot};

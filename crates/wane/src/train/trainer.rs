@@ -43,8 +43,6 @@ pub struct Recipe {
     pub id_dropout: f32,
     /// Step size of relations, kernels and popularity, relative.
     pub shared_rate: f32,
-    /// Total epochs for cosine, 0: constant.
-    pub epochs: u32,
 }
 
 impl Default for Recipe {
@@ -60,19 +58,9 @@ impl Default for Recipe {
             smoothing: 0.0,
             average: 0.999,
             id_dropout: 0.1,
-            shared_rate: 1.0,
-            epochs: 0,
+            shared_rate: 5.0,
         }
     }
-}
-
-/// What is known after an epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// Epochs run.
-    pub epoch: u32,
-    /// Mean loss of the epoch's examples.
-    pub loss: f64,
 }
 
 /// Weights in training.
@@ -123,8 +111,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Runs once over all examples.
-    pub fn epoch(&mut self) -> Progress {
+    /// Runs once over all examples and returns the mean of their losses; `advance` hears of each step's examples.
+    pub fn epoch(&mut self, advance: impl Fn(u64)) -> f64 {
         let visits = visits(self.corpus, self.seed ^ (u64::from(self.epoch) << 32));
         let (mut start, mut loss) = (0, 0.0);
         while start < visits.len() {
@@ -136,10 +124,11 @@ impl<'a> Trainer<'a> {
             });
             let end = start + size.count();
             loss += self.step(&visits[start..end]);
+            advance(visits[start..end].iter().map(|visit| visit.examples.len() as u64).sum());
             start = end;
         }
         self.epoch += 1;
-        Progress { epoch: self.epoch, loss: loss / self.corpus.len().max(1) as f64 }
+        loss / self.corpus.len().max(1) as f64
     }
 
     /// The mean weights. An item without events keeps no vector of its own, and the bias of the least visited items.
@@ -168,6 +157,11 @@ impl<'a> Trainer<'a> {
             bias: means(&self.bias, &self.weights.bias),
             shared: means(&self.shared, &self.weights.shared),
         }
+    }
+
+    /// The step size as of now: it rises over the first steps, then stays.
+    pub fn rate(&self) -> f32 {
+        self.recipe.rate * (self.steps as f32 / self.recipe.warm_up.max(1) as f32).min(1.0)
     }
 
     fn average(&self) -> f32 {
@@ -235,13 +229,7 @@ impl<'a> Trainer<'a> {
 
     fn update(&mut self) {
         self.steps += 1;
-        let warm = (self.steps as f32 / self.recipe.warm_up.max(1) as f32).min(1.0);
-        let mut rate = self.recipe.rate * warm;
-        if self.recipe.epochs > 0 {
-            let per_epoch = self.corpus.len() as f32 / self.recipe.batch as f32;
-            let done = (self.steps as f32 / (per_epoch * self.recipe.epochs as f32)).min(1.0);
-            rate *= 0.5 * (1.0 + (std::f32::consts::PI * done).cos()).max(0.02);
-        }
+        let rate = self.rate();
         let step = Step { number: self.steps, rate, decay: self.recipe.decay, average: self.average() };
         let dim = self.weights.shape.dim;
         let (first, rest) = self.lanes.split_at_mut(1);

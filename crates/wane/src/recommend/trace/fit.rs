@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::events::{EventLog, ItemId, Timestamp};
 use crate::interest::Features;
 use crate::recommend::{Goal, Query, Question, Recommender, Scores, Training, Validation};
-use crate::train::{Corpus, Link, PopularityTable, Shape, Trainer, Weights};
+use crate::train::{Corpus, Link, PopularityTable, Progress, Shape, Trainer, Weights};
 
 /// Parts of the log's span at which popularity is counted, as half-lives; the last is all time.
 const FASHIONS: [f32; 5] = [1.0 / 512.0, 1.0 / 128.0, 1.0 / 32.0, 1.0 / 8.0, f32::INFINITY];
@@ -48,7 +48,7 @@ impl TraceSettings {
         log: &EventLog,
         validation: Option<&Validation<'_>>,
     ) -> (TraceModel, u32) {
-        let catalogue = training.catalogue;
+        let (catalogue, monitor) = (training.catalogue, training.monitor);
         let features = catalogue.filter(|_| self.features).map_or_else(Features::default, Features::of);
         let links = Link::plan(log, catalogue, self.link_plan());
         let days = log.span().map_or(1.0, |(first, last)| last.days_since(first)).max(1e-3) as f32;
@@ -70,14 +70,33 @@ impl TraceSettings {
         let start = Weights::start(shape, &time_scales(log, self.scales), training.seed);
         let corpus = Corpus::new(log, &links, &features, &popularity, training.goal);
         let mut trainer = Trainer::new(&corpus, start, self.recipe(), training.seed);
-        let model =
-            |weights| TraceModel::new(weights, &features, links.clone(), popularity.clone(), events.clone());
+        let model = |weights| {
+            TraceModel::new(
+                weights,
+                &features,
+                links.clone(),
+                popularity.clone(),
+                events.clone(),
+                training.goal,
+            )
+        };
         let mut best: Option<(f64, u32, Weights)> = None;
         for epoch in 1..=self.epochs {
-            trainer.epoch();
-            let Some(validation) = validation else { continue };
-            let weights = trainer.averaged();
-            let gain = mean_gain(&model(weights.clone()), validation);
+            monitor.begin(&format!("epoch {epoch}"), corpus.len() as u64);
+            let loss = trainer.epoch(|examples| monitor.advance(examples));
+            let asked = validation.map(|validation| {
+                let weights = trainer.averaged();
+                (mean_gain(&model(weights.clone()), validation), weights)
+            });
+            monitor.epoch(&Progress {
+                epoch,
+                epochs: self.epochs,
+                loss,
+                rate: f64::from(trainer.rate()),
+                examples: corpus.len() as u64,
+                gain: asked.as_ref().map(|asked| asked.0),
+            });
+            let Some((gain, weights)) = asked else { continue };
             if best.as_ref().is_none_or(|best| gain > best.0) {
                 best = Some((gain, epoch, weights));
             } else if best.as_ref().is_some_and(|best| epoch >= best.1 + self.patience) {

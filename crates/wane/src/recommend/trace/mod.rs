@@ -21,11 +21,13 @@ pub use settings::TraceSettings;
 
 use std::borrow::Cow;
 
+use hashbrown::HashSet;
+
 use super::{Explanation, Parameters, Query, Reason, Recommender, Remainder, Scores};
 use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
 use crate::interest::Features;
-use crate::train::{Group, Link, PopularityTable, Weights, add_scaled, asinh_all, dot};
+use crate::train::{Goal, Group, Link, PopularityTable, Weights, add_scaled, asinh_all, dot};
 
 /// Fitted trace model; see the module's documentation.
 #[derive(Debug, Clone)]
@@ -38,6 +40,7 @@ pub struct TraceModel {
     popularity: PopularityTable,
     /// Items and times of the training events, oldest first: popularity is counted from them.
     events: Vec<(Timestamp, ItemId)>,
+    goal: Goal,
 }
 
 impl TraceModel {
@@ -48,9 +51,10 @@ impl TraceModel {
         links: Vec<Link>,
         popularity: PopularityTable,
         events: Vec<(Timestamp, ItemId)>,
+        goal: Goal,
     ) -> Self {
         let vectors = weights.item_vectors(features);
-        Self { basis: weights.basis(), weights, vectors, links, popularity, events }
+        Self { basis: weights.basis(), weights, vectors, links, popularity, events, goal }
     }
 
     /// The learned time scales.
@@ -71,15 +75,17 @@ impl TraceModel {
     /// The state of a user with this history.
     pub fn trace(&self, history: History<'_>) -> Trace {
         let mut trace = Trace::new(self.basis.len(), self.weights.shape.dim);
-        for event in history.iter() {
-            self.update(&mut trace, &event);
+        let mut last = 0;
+        for (event, step) in history.iter().zip(self.goal.steps(history)) {
+            self.update(&mut trace, &event, step - last);
+            last = step;
         }
         trace
     }
 
-    /// Adds one event to a user's state.
-    pub fn update(&self, trace: &mut Trace, event: &Event) {
-        trace.push(&self.basis, event.time, self.type_weights(event), self.vector(event.item));
+    /// Adds one event to a user's state. `pushed`: 1, or 0 for a further item of one basket where baskets are predicted.
+    pub fn update(&self, trace: &mut Trace, event: &Event, pushed: u32) {
+        trace.push(&self.basis, event.time, pushed as f32, self.type_weights(event), self.vector(event.item));
     }
 
     /// The query vector of a state at a moment: its product with an item's vector is the vector part of the score.
@@ -106,7 +112,7 @@ impl TraceModel {
     }
 
     /// Coefficients of a relation's kernel for an event, and its value `newer` events and some days after it.
-    fn kernel(&self, link: usize, event: &Event, as_of: Timestamp, newer: usize, decays: &mut [f32]) -> f32 {
+    fn kernel(&self, link: usize, event: &Event, as_of: Timestamp, newer: u32, decays: &mut [f32]) -> f32 {
         self.basis.weights(as_of.days_since(event.time) as f32, newer as f32, decays);
         dot(self.coefficients(link, event), decays)
     }
@@ -126,15 +132,31 @@ impl TraceModel {
         self.popularity.add(self.popularity.bin(as_of), self.weights.group(Group::Fashions), items, scores);
     }
 
+    /// The last `reach` events, newest first: place in the history, places pushed since, event.
+    fn recent(&self, query: &Query<'_>, reach: usize) -> Vec<(usize, u32, Event)> {
+        let steps = self.goal.steps(query.history);
+        let last = steps.last().copied().unwrap_or_default();
+        let events = query.history.iter().zip(&steps).enumerate().rev().take(reach);
+        events.map(|(place, (event, step))| (place, last - step, event)).collect()
+    }
+
+    /// Items of the history, to which mined relations are silent.
+    fn known(&self, query: &Query<'_>) -> HashSet<ItemId> {
+        let reach = self.links.iter().map(|link| link.reach).max().unwrap_or_default();
+        query.history.last(reach).items().iter().copied().collect()
+    }
+
     /// What the relations say, item by item.
     fn spoken(&self, query: &Query<'_>, mut speak: impl FnMut(ItemId, f32)) {
         let mut sums = Scores::new(self.n_items());
         let mut decays = vec![0.0; self.basis.len()];
+        let known = self.known(query);
+        let own = |to: ItemId| (!known.contains(&to)).then_some(0.0);
         for ((r, link), gain) in self.links.iter().enumerate().zip(self.weights.group(Group::Gains)) {
             sums.clear();
-            for (newer, event) in query.history.last(link.reach).iter().rev().enumerate() {
+            for (_, newer, event) in self.recent(query, link.reach) {
                 let kappa = self.kernel(r, &event, query.as_of, newer, &mut decays);
-                link.strengths(event.item, |_| 0.0, |to, strength| sums.add(to, kappa * strength));
+                link.strengths(event.item, own, |to, strength| sums.add(to, kappa * strength));
             }
             let mut values: Vec<f32> = sums.touched().iter().map(|&item| sums.get(item)).collect();
             asinh_all(&mut values);
@@ -153,8 +175,7 @@ impl TraceModel {
             .map(|row| dot(row, self.vector(item)))
             .collect();
         let mut decays = vec![0.0; shape.scales];
-        let reason = |(place, event): (usize, Event)| {
-            let newer = query.history.len() - 1 - place;
+        let reason = |(place, newer, event): (usize, u32, Event)| {
             let age_days = query.as_of.days_since(event.time);
             // The age is summed over the same gaps as the state's, whatever their rounding.
             self.basis.weights(age_days as f32, newer as f32, &mut decays);
@@ -169,17 +190,18 @@ impl TraceModel {
             let decay = if fresh > 0.0 { left / fresh } else { 1.0 };
             Reason { event: place, relation: Cow::Borrowed("similar"), age_days, decay, share }
         };
-        query.history.iter().enumerate().map(reason).collect()
+        self.recent(query, usize::MAX).into_iter().map(reason).collect()
     }
 
     /// Reasons by which past events speak through one relation.
     fn link_reasons(&self, r: usize, query: &Query<'_>, item: ItemId) -> Vec<Reason> {
         let (link, gain) = (&self.links[r], self.weights.group(Group::Gains)[r]);
         let mut decays = vec![0.0; self.basis.len()];
+        let own = (!self.known(query).contains(&item)).then_some(0.0);
         let mut parts = Vec::new();
-        for (newer, event) in query.history.last(link.reach).iter().rev().enumerate() {
+        for (place, newer, event) in self.recent(query, link.reach) {
             let mut strength = 0.0;
-            link.strengths(event.item, |_| 0.0, |to, own| strength += if to == item { own } else { 0.0 });
+            link.strengths(event.item, |_| own, |to, part| strength += if to == item { part } else { 0.0 });
             if strength == 0.0 {
                 continue;
             }
@@ -188,7 +210,7 @@ impl TraceModel {
             let left: f32 =
                 self.coefficients(r, &event).iter().zip(&decays).map(|(c, decay)| c.abs() * decay).sum();
             let reason = Reason {
-                event: query.history.len() - 1 - newer,
+                event: place,
                 relation: Cow::Owned(link.name.clone()),
                 age_days: query.as_of.days_since(event.time),
                 decay: if fresh > 0.0 { f64::from(left / fresh) } else { 1.0 },

@@ -5,13 +5,14 @@ use crate::error::{Error, Result};
 use crate::events::{ItemId, Timestamp};
 use crate::interest::{Features, Mined, Relation};
 use crate::recommend::{Array, Parameters};
-use crate::train::{Group, Link, LinkRows, PopularityTable, Shape, Weights};
+use crate::train::{Goal, Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
 pub(super) fn parameters(model: &TraceModel) -> Parameters {
     let weights = &model.weights;
     let mut parameters = Parameters::default()
         .with("item_vectors", Array::F32(model.vectors.clone()))
         .with("item_bias", Array::F32(weights.bias.clone()))
+        .with("by_basket", Array::U32(vec![u32::from(model.goal == Goal::NextBasket)]))
         .with("popularity_rates", Array::F32(model.popularity.rates().to_vec()))
         .with("popularity_times", Array::I64(model.events.iter().map(|event| event.0.millis()).collect()))
         .with("popularity_items", Array::U32(model.events.iter().map(|event| event.1.0).collect()));
@@ -29,7 +30,9 @@ fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
     let (kind, relation, mined) = match &link.rows {
         LinkRows::Repeat => return parameters.with(&format!("{name}/self"), reach),
         LinkRows::Given(relation) => ("given", relation, None),
-        LinkRows::Mined { mined, window } => ("mined", &mined.relation, Some((mined, *window))),
+        LinkRows::Mined { mined, window, is_reversed } => {
+            ("mined", &mined.relation, Some((mined, *window, *is_reversed)))
+        }
     };
     let (offsets, targets, weights) = relation.rows();
     let parameters = parameters
@@ -39,10 +42,10 @@ fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
         .with(&format!("{name}/weights"), Array::F32(weights.to_vec()));
     match mined {
         None => parameters,
-        Some((mined, window)) => parameters
+        Some((mined, window, is_reversed)) => parameters
             .with(&format!("{name}/out"), Array::F32(mined.out.clone()))
             .with(&format!("{name}/into"), Array::F32(mined.into.clone()))
-            .with(&format!("{name}/window"), Array::U64(vec![window as u64])),
+            .with(&format!("{name}/window"), Array::U64(vec![window as u64, u64::from(is_reversed)])),
     }
 }
 
@@ -58,6 +61,8 @@ impl TraceSettings {
         event_types: &[String],
     ) -> Result<TraceModel> {
         self.check()?;
+        let by_basket = parameters.take_u32("by_basket")?.first() == Some(&1);
+        let goal = if by_basket { Goal::NextBasket } else { Goal::NextItem };
         let links = take_links(&mut parameters, n_items)?;
         let rates = parameters.take_f32("popularity_rates")?;
         let times = parameters.take_i64("popularity_times")?;
@@ -96,7 +101,7 @@ impl TraceSettings {
             }
             own.copy_from_slice(&values);
         }
-        Ok(TraceModel::new(weights, &Features::default(), links, popularity, events))
+        Ok(TraceModel::new(weights, &Features::default(), links, popularity, events, goal))
     }
 }
 
@@ -131,12 +136,17 @@ fn take_link(parameters: &mut Parameters, head: &str, n_items: usize) -> Result<
     } else {
         let out = parameters.take_f32(&format!("{name}/out"))?;
         let into = parameters.take_f32(&format!("{name}/into"))?;
-        let window =
-            parameters.take_u64(&format!("{name}/window"))?.first().copied().unwrap_or_default() as usize;
+        let [window, is_reversed] = parameters.take_u64(&format!("{name}/window"))?[..] else {
+            return Err(damaged(name, "a window and a direction"));
+        };
         if out.len() != n_items || into.len() != n_items {
             return Err(damaged(name, &format!("sums of {n_items} items")));
         }
-        LinkRows::Mined { mined: Mined { relation, out, into }, window }
+        LinkRows::Mined {
+            mined: Mined { relation, out, into },
+            window: window as usize,
+            is_reversed: is_reversed > 0,
+        }
     };
     Ok(Link { name: own_name, reach, rows })
 }

@@ -10,6 +10,26 @@ pub trait Monitor: Sync {
 
     /// A new piece of work begins.
     fn begin(&self, what: &str, steps: u64);
+
+    /// An epoch of training has ended.
+    fn epoch(&self, _progress: &Progress) {}
+}
+
+/// What is known after an epoch of training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Epochs run, from 1.
+    pub epoch: u32,
+    /// Epochs at most.
+    pub epochs: u32,
+    /// Mean loss of the epoch's examples, in nats.
+    pub loss: f64,
+    /// Step size at the end of the epoch.
+    pub rate: f64,
+    /// Examples seen in this epoch.
+    pub examples: u64,
+    /// Mean gain of the held-out questions, `1 / log2(1 + rank)`, where there are any.
+    pub gain: Option<f64>,
 }
 
 /// Measures nothing and tells nobody.
