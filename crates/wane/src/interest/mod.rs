@@ -13,7 +13,7 @@ mod write;
 
 pub use catalogue::{Catalogue, Vectors};
 pub use features::Features;
-pub use mined::{Mined, pair_weight};
+pub use mined::{Mined, Pairing};
 pub use read::{CatalogueFile, CatalogueInspection, CatalogueMap, read_catalogue};
 pub use relations::Relation;
 pub use write::write_catalogue;

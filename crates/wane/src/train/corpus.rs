@@ -56,6 +56,8 @@ pub struct Corpus<'a> {
     pub(super) links: &'a [Link],
     /// Catalogue features of items.
     pub(super) features: &'a Features,
+    /// How often each item is a target.
+    pub(super) wanted: Vec<u32>,
     /// Place of each event of the log among its user's, as displacement counts it.
     pub(super) steps: Vec<u32>,
     /// Items with events: only they compete in training, or what is new would be learned to be unwanted.
@@ -83,6 +85,7 @@ impl<'a> Corpus<'a> {
             features,
             steps: Vec::new(),
             trained,
+            wanted: Vec::new(),
         };
         let takes_back: Vec<bool> =
             log.event_types().iter().map(|name| WITHDRAWALS.contains(&name.as_str())).collect();
@@ -97,6 +100,8 @@ impl<'a> Corpus<'a> {
                 }
             }
         }
+        corpus.wanted = vec![0; log.n_items()];
+        corpus.targets.iter().for_each(|&item| corpus.wanted[item as usize] += 1);
         corpus
     }
 

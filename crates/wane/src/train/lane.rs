@@ -19,13 +19,16 @@ use super::batch::{Members, Visit};
 use super::corpus::{Corpus, Example};
 use super::fashions::Fashions;
 use super::kernels::{Retreat, add_scaled, advance, asinh_all, dot, exp_all, softmax};
-use super::links::{LinkRows, OwnPairs};
+use super::links::OwnPairs;
 use super::weights::{Group, Shape, Weights, sigmoid};
 use crate::decay::TimeBasis;
 use crate::events::{History, ItemId, UserId};
 
 /// Examples whose logits are held at once: their table stays in the cache.
 const TILE: usize = 64;
+
+/// Events of a user that relations look back on at most.
+const EVENTS: usize = 1_000;
 
 /// What all lanes of a step read.
 pub(super) struct Step<'a> {
@@ -327,9 +330,7 @@ struct LinkPass {
     is_touched: Vec<bool>,
     /// What each candidate is to the example; all are nothing between uses.
     marks: Vec<Mark>,
-    /// Pairs of the user whose examples are on.
     own_pairs: OwnPairs,
-    user: Option<UserId>,
 }
 
 /// What a candidate is to an example.
@@ -359,12 +360,12 @@ impl LinkPass {
         self.is_touched.resize(step.members.candidates, false);
         self.marks.clear();
         self.marks.resize(step.members.candidates, Mark::None);
-        self.user = None;
     }
 
     fn forward(&mut self, step: &Step<'_>, example: &Example, logits: &mut [f32]) {
         let Some(reach) = step.corpus.links.iter().map(|link| link.reach).max() else { return };
-        let history = step.corpus.log.history(example.user).first(example.known as usize).last(reach);
+        let history = step.corpus.log.history(example.user).first(example.known as usize);
+        let history = history.last(recent(&step.corpus.steps(example.user)[..history.len()], reach));
         self.read_decays(step, history, example);
         self.read_pairs(step, example);
         self.mark(step, history, example, [Mark::Target, Mark::Known]);
@@ -375,7 +376,7 @@ impl LinkPass {
             self.met[r].clear();
             self.touched[r].clear();
             let coefficients = &step.weights.group(Group::Kernels)[r * types * scales..][..types * scales];
-            for event in 0..history.len().min(link.reach) {
+            for event in (0..history.len()).take_while(|&event| self.newer[event] < link.reach as f32) {
                 let place = history.len() - 1 - event;
                 let kind = self.types[event] as usize;
                 let kappa =
@@ -384,7 +385,7 @@ impl LinkPass {
                 let (marks, pairs) = (&self.marks, &self.own_pairs);
                 let own = |to: ItemId| match marks.get(members.place(to.0) as usize) {
                     Some(Mark::Known) => None,
-                    Some(Mark::Target) => Some(pairs.of(&link.rows, from, to.0)),
+                    Some(Mark::Target) => Some(pairs.of(r, from, to)),
                     _ => Some(0.0),
                 };
                 let (row, is_touched) = (&mut self.row, &mut self.is_touched);
@@ -424,16 +425,11 @@ impl LinkPass {
         }
     }
 
-    /// Counts the pairs of the example's user, once per user.
+    /// Sums what the example's user put into the links to its targets.
     fn read_pairs(&mut self, step: &Step<'_>, example: &Example) {
-        let windows = step.corpus.links.iter().filter_map(|link| match link.rows {
-            LinkRows::Mined { window, .. } => Some(window),
-            _ => None,
-        });
-        if let Some(window) = windows.max().filter(|_| self.user != Some(example.user)) {
-            self.own_pairs.count(step.corpus.log.history(example.user).items(), window);
-        }
-        self.user = Some(example.user);
+        let items = step.corpus.log.history(example.user).items();
+        let (places, targets) = (step.corpus.steps(example.user), step.corpus.targets(example));
+        self.own_pairs.count(step.corpus.links, items, places, targets);
     }
 
     fn read_decays(&mut self, step: &Step<'_>, history: History<'_>, example: &Example) {
@@ -490,6 +486,12 @@ impl LinkPass {
             }
         }
     }
+}
+
+/// Number of the last events whose places are among the last `reach`, [`EVENTS`] at most.
+pub(crate) fn recent(steps: &[u32], reach: u32) -> usize {
+    let last = steps.last().copied().unwrap_or_default();
+    steps.iter().rev().take(EVENTS).take_while(|&&step| last - step < reach).count()
 }
 
 /// By how many places an event pushes out what was before it.

@@ -2,16 +2,17 @@
 
 use hashbrown::HashMap;
 
+use super::Goal;
 use crate::events::{EventLog, ItemId};
-use crate::interest::{Catalogue, Mined, Relation, pair_weight};
+use crate::interest::{Catalogue, Mined, Pairing, Relation};
 
 /// A relation with what the model needs of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
     /// Its name: `self`, `follows`, `complement`, ...
     pub name: String,
-    /// Events, from the newest back, that speak by it.
-    pub reach: usize,
+    /// Places, from the newest back, whose events speak by it: events, or baskets where those are predicted.
+    pub reach: u32,
     /// Its rows.
     pub rows: LinkRows,
 }
@@ -27,8 +28,8 @@ pub enum LinkRows {
     Mined {
         /// Counts and their sums.
         mined: Mined,
-        /// Distance up to which pairs of events were counted.
-        window: usize,
+        /// Which pairs were counted.
+        pairing: Pairing,
         /// Whether rows are items that came after, and links go to those before.
         is_reversed: bool,
     },
@@ -37,11 +38,11 @@ pub enum LinkRows {
 /// Which relations a model has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinkPlan {
-    /// Events that speak for themselves again; 0: no `self`.
-    pub repeats: usize,
-    /// Events, from the newest back, that speak by every other relation; 0: none.
-    pub reach: usize,
-    /// Distance up to which mined relations pair events; 0: nothing is mined.
+    /// Places that speak for their items again; 0: no `self`.
+    pub repeats: u32,
+    /// Places, from the newest back, that speak by every other relation; 0: none.
+    pub reach: u32,
+    /// Distance up to which mined relations pair places; 0: nothing is mined.
     pub window: usize,
     /// Links kept of each item in a mined relation.
     pub top: usize,
@@ -51,17 +52,23 @@ pub struct LinkPlan {
 
 impl Link {
     /// The relations of a log and its catalogue.
-    pub fn plan(log: &EventLog, catalogue: Option<&Catalogue>, plan: LinkPlan) -> Vec<Self> {
+    pub fn plan(log: &EventLog, catalogue: Option<&Catalogue>, goal: Goal, plan: LinkPlan) -> Vec<Self> {
         let mut links = Vec::new();
         if plan.repeats > 0 {
             links.push(Self { name: "self".to_owned(), reach: plan.repeats, rows: LinkRows::Repeat });
         }
         let mut add = |name: &str, rows| links.push(Self { name: name.to_owned(), reach: plan.reach, rows });
         if plan.reach > 0 && plan.window > 0 {
-            let mined = Mined::follows(log, plan.window, plan.top);
+            let places: Vec<u32> = log.histories().flat_map(|(_, history)| goal.steps(history)).collect();
+            let pairing = Pairing::Follows(plan.window as u32);
+            let mined = Mined::of("follows", log, &places, pairing, plan.top);
             let reversed = mined.reversed();
-            add("follows", LinkRows::Mined { mined, window: plan.window, is_reversed: false });
-            add("precedes", LinkRows::Mined { mined: reversed, window: plan.window, is_reversed: true });
+            add("follows", LinkRows::Mined { mined, pairing, is_reversed: false });
+            add("precedes", LinkRows::Mined { mined: reversed, pairing, is_reversed: true });
+            if goal == Goal::NextBasket {
+                let mined = Mined::of("together", log, &places, Pairing::Together, plan.top);
+                add("together", LinkRows::Mined { mined, pairing: Pairing::Together, is_reversed: false });
+            }
         }
         let given = catalogue
             .filter(|_| plan.given && plan.reach > 0)
@@ -104,27 +111,30 @@ impl Link {
     }
 }
 
-/// What one user's events put into the counts of a mined relation.
+/// What one user's events put into the links to some targets.
 #[derive(Debug, Default)]
-pub(super) struct OwnPairs(HashMap<(u32, u32), f32>);
+pub(super) struct OwnPairs(Vec<HashMap<(u32, u32), f32>>);
 
 impl OwnPairs {
-    /// Counts the pairs of a history within a window.
-    pub(super) fn count(&mut self, items: &[ItemId], window: usize) {
-        self.0.clear();
-        for (place, from) in items.iter().enumerate() {
-            for (distance, to) in (1..=window).zip(&items[place + 1..]) {
-                *self.0.entry((from.0, to.0)).or_default() += pair_weight(distance);
+    /// Sums what a user's whole history put into the links to the targets, for every relation.
+    pub(super) fn count(&mut self, links: &[Link], items: &[ItemId], places: &[u32], targets: &[u32]) {
+        let is_target = |item: &ItemId| targets.contains(&item.0);
+        let at: Vec<usize> = (0..items.len()).filter(|&place| is_target(&items[place])).collect();
+        self.0.resize_with(links.len(), HashMap::new);
+        for (own, link) in self.0.iter_mut().zip(links) {
+            own.clear();
+            if let LinkRows::Mined { pairing, is_reversed, .. } = link.rows {
+                for &at in &at {
+                    pairing.partners(items, places, at, is_reversed, |from, weight| {
+                        *own.entry((from.0, items[at].0)).or_default() += weight;
+                    });
+                }
             }
         }
     }
 
     /// What they put into the link of a relation from one item to another.
-    pub(super) fn of(&self, rows: &LinkRows, from: ItemId, to: u32) -> f32 {
-        let pair = match rows {
-            LinkRows::Mined { is_reversed: true, .. } => (to, from.0),
-            _ => (from.0, to),
-        };
-        self.0.get(&pair).copied().unwrap_or_default()
+    pub(super) fn of(&self, link: usize, from: ItemId, to: ItemId) -> f32 {
+        self.0.get(link).and_then(|own| own.get(&(from.0, to.0))).copied().unwrap_or_default()
     }
 }

@@ -22,3 +22,4 @@ pub use trainer::{Recipe, Trainer};
 pub use weights::{Group, Shape, Weights};
 
 pub(crate) use kernels::{add_scaled, asinh_all, dot};
+pub(crate) use lane::recent;

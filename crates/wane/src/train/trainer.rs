@@ -39,6 +39,8 @@ pub struct Recipe {
     pub smoothing: f32,
     /// Share that the mean of weights keeps per step.
     pub average: f32,
+    /// Share of the log-Q correction for items that are candidates more often than others, 0 to 1.
+    pub correction: f32,
     /// Probability with which an item's own vector is dropped where it has features.
     pub id_dropout: f32,
     /// Step size of relations, kernels and popularity, relative.
@@ -57,6 +59,7 @@ impl Default for Recipe {
             query_dropout: 0.0,
             smoothing: 0.0,
             average: 0.999,
+            correction: 1.0,
             id_dropout: 0.1,
             shared_rate: 5.0,
         }
@@ -171,6 +174,13 @@ impl<'a> Trainer<'a> {
 
     /// One step; returns the sum of the examples' losses.
     fn step(&mut self, visits: &[Visit]) -> f64 {
+        let loss = self.pass(visits);
+        self.update();
+        loss
+    }
+
+    /// Runs forward and backward and leaves the sums of all gradients in the first lane; returns the sum of losses.
+    fn pass(&mut self, visits: &[Visit]) -> f64 {
         let seed = self.seed ^ (u64::from(self.steps) << 20) ^ 0x5eed;
         let mut random = StdRng::seed_from_u64(seed);
         self.members.collect(self.corpus, visits, self.recipe.negatives, &mut random);
@@ -196,8 +206,22 @@ impl<'a> Trainer<'a> {
             .zip(parts)
             .enumerate()
             .for_each(|(lane, (work, visits))| work.run(&step, visits, seed ^ ((lane as u64 + 1) << 56)));
-        self.update();
+        self.add_up();
         self.lanes.iter().map(|lane| lane.loss).sum()
+    }
+
+    /// Sums the lanes' gradients into the first, in one order.
+    fn add_up(&mut self) {
+        let (first, rest) = self.lanes.split_at_mut(1);
+        let total = &mut first[0];
+        for lane in rest.iter() {
+            add(&mut total.vectors, &lane.vectors);
+            add(&mut total.offsets, &lane.offsets);
+            add(&mut total.shared, &lane.shared);
+            add(&mut total.fashions, &lane.fashions);
+        }
+        let fashions = self.weights.shape.range(Group::Fashions);
+        self.fashions.along(self.corpus, &self.members, &total.fashions, &mut total.shared[fashions]);
     }
 
     /// Vectors `e_j = id_j + sum of its features' vectors / sqrt(their number)` of the members, and offsets of the candidates.
@@ -224,7 +248,14 @@ impl<'a> Trainer<'a> {
         }
         self.offsets.clear();
         let candidates = &self.members.items[..self.members.candidates];
-        self.offsets.extend(candidates.iter().map(|&item| self.weights.bias[item as usize]));
+        let corpus = self.corpus;
+        let chosen = self.recipe.negatives as f32 / corpus.trained.len().max(1) as f32;
+        let batch = self.recipe.batch as f32 / corpus.targets.len().max(1) as f32;
+        self.offsets.extend(candidates.iter().map(|&item| {
+            // How often the item is expected among the candidates: drawn, or as somebody's target.
+            let expected = chosen + batch * corpus.wanted[item as usize] as f32;
+            self.weights.bias[item as usize] - self.recipe.correction * expected.min(1.0).ln()
+        }));
     }
 
     fn update(&mut self) {
@@ -232,16 +263,7 @@ impl<'a> Trainer<'a> {
         let rate = self.rate();
         let step = Step { number: self.steps, rate, decay: self.recipe.decay, average: self.average() };
         let dim = self.weights.shape.dim;
-        let (first, rest) = self.lanes.split_at_mut(1);
-        let total = &mut first[0];
-        for lane in rest.iter() {
-            add(&mut total.vectors, &lane.vectors);
-            add(&mut total.offsets, &lane.offsets);
-            add(&mut total.shared, &lane.shared);
-            add(&mut total.fashions, &lane.fashions);
-        }
-        let fashions = self.weights.shape.range(Group::Fashions);
-        self.fashions.along(self.corpus, &self.members, &total.fashions, &mut total.shared[fashions]);
+        let total = &self.lanes[0];
         let mut of_features = vec![0.0; self.weights.features.len()];
         let mut is_touched = vec![false; self.weights.shape.features];
         for ((place, &item), &is_kept) in self.members.items.iter().enumerate().zip(&self.keeps) {
@@ -305,3 +327,6 @@ fn split_evenly(visits: &[Visit], examples: usize) -> Vec<&[Visit]> {
     }
     parts
 }
+
+#[cfg(test)]
+mod gradient_check;

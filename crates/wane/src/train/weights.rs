@@ -144,7 +144,11 @@ impl Weights {
         for (rate, half_life) in weights.group_mut(Group::Rates).iter_mut().zip(half_lives) {
             *rate = (std::f32::consts::LN_2 / half_life).ln();
         }
-        weights.group_mut(Group::Displacements).fill(-2.0);
+        // From 3 per place for the fastest scale to 0.02 for the slowest, before the softplus.
+        for (m, raw) in weights.group_mut(Group::Displacements).iter_mut().enumerate() {
+            let start = 3.0 * (0.02f32 / 3.0).powf(m as f32 / (shape.scales.max(2) - 1) as f32);
+            *raw = start.exp_m1().ln();
+        }
         weights.group_mut(Group::Types).fill(1.0);
         weights.group_mut(Group::Kernels).fill(0.1);
         weights.group_mut(Group::Gains).fill(1.0);

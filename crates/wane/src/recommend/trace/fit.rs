@@ -50,7 +50,7 @@ impl TraceSettings {
     ) -> (TraceModel, u32) {
         let (catalogue, monitor) = (training.catalogue, training.monitor);
         let features = catalogue.filter(|_| self.features).map_or_else(Features::default, Features::of);
-        let links = Link::plan(log, catalogue, self.link_plan());
+        let links = Link::plan(log, catalogue, training.goal, self.link_plan());
         let days = log.span().map_or(1.0, |(first, last)| last.days_since(first)).max(1e-3) as f32;
         let fashions: Vec<f32> =
             if self.popularity { FASHIONS.map(|part| part * days).to_vec() } else { Vec::new() };

@@ -27,7 +27,7 @@ use super::{Explanation, Parameters, Query, Reason, Recommender, Remainder, Scor
 use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
 use crate::interest::Features;
-use crate::train::{Goal, Group, Link, PopularityTable, Weights, add_scaled, asinh_all, dot};
+use crate::train::{Goal, Group, Link, PopularityTable, Weights, add_scaled, asinh_all, dot, recent};
 
 /// Fitted trace model; see the module's documentation.
 #[derive(Debug, Clone)]
@@ -132,18 +132,25 @@ impl TraceModel {
         self.popularity.add(self.popularity.bin(as_of), self.weights.group(Group::Fashions), items, scores);
     }
 
-    /// The last `reach` events, newest first: place in the history, places pushed since, event.
-    fn recent(&self, query: &Query<'_>, reach: usize) -> Vec<(usize, u32, Event)> {
+    /// All events, newest first: place in the history, places pushed since, event.
+    fn newest_first(&self, query: &Query<'_>) -> Vec<(usize, u32, Event)> {
         let steps = self.goal.steps(query.history);
         let last = steps.last().copied().unwrap_or_default();
-        let events = query.history.iter().zip(&steps).enumerate().rev().take(reach);
+        let events = query.history.iter().zip(&steps).enumerate().rev();
         events.map(|(place, (event, step))| (place, last - step, event)).collect()
+    }
+
+    /// Those that a relation looks back on.
+    fn recent(&self, query: &Query<'_>, reach: u32) -> Vec<(usize, u32, Event)> {
+        let mut events = self.newest_first(query);
+        events.truncate(recent(&self.goal.steps(query.history), reach));
+        events
     }
 
     /// Items of the history, to which mined relations are silent.
     fn known(&self, query: &Query<'_>) -> HashSet<ItemId> {
         let reach = self.links.iter().map(|link| link.reach).max().unwrap_or_default();
-        query.history.last(reach).items().iter().copied().collect()
+        self.recent(query, reach).iter().map(|(_, _, event)| event.item).collect()
     }
 
     /// What the relations say, item by item.
@@ -190,7 +197,7 @@ impl TraceModel {
             let decay = if fresh > 0.0 { left / fresh } else { 1.0 };
             Reason { event: place, relation: Cow::Borrowed("similar"), age_days, decay, share }
         };
-        self.recent(query, usize::MAX).into_iter().map(reason).collect()
+        self.newest_first(query).into_iter().map(reason).collect()
     }
 
     /// Reasons by which past events speak through one relation.

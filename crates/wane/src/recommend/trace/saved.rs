@@ -3,7 +3,7 @@
 use super::{TraceModel, TraceSettings};
 use crate::error::{Error, Result};
 use crate::events::{ItemId, Timestamp};
-use crate::interest::{Features, Mined, Relation};
+use crate::interest::{Features, Mined, Pairing, Relation};
 use crate::recommend::{Array, Parameters};
 use crate::train::{Goal, Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
@@ -26,12 +26,12 @@ pub(super) fn parameters(model: &TraceModel) -> Parameters {
 }
 
 fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
-    let reach = Array::U64(vec![link.reach as u64]);
+    let reach = Array::U64(vec![u64::from(link.reach)]);
     let (kind, relation, mined) = match &link.rows {
         LinkRows::Repeat => return parameters.with(&format!("{name}/self"), reach),
         LinkRows::Given(relation) => ("given", relation, None),
-        LinkRows::Mined { mined, window, is_reversed } => {
-            ("mined", &mined.relation, Some((mined, *window, *is_reversed)))
+        LinkRows::Mined { mined, pairing, is_reversed } => {
+            ("mined", &mined.relation, Some((mined, *pairing, *is_reversed)))
         }
     };
     let (offsets, targets, weights) = relation.rows();
@@ -42,10 +42,10 @@ fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
         .with(&format!("{name}/weights"), Array::F32(weights.to_vec()));
     match mined {
         None => parameters,
-        Some((mined, window, is_reversed)) => parameters
+        Some((mined, pairing, is_reversed)) => parameters
             .with(&format!("{name}/out"), Array::F32(mined.out.clone()))
             .with(&format!("{name}/into"), Array::F32(mined.into.clone()))
-            .with(&format!("{name}/window"), Array::U64(vec![window as u64, u64::from(is_reversed)])),
+            .with(&format!("{name}/window"), Array::U64(vec![window_of(pairing), u64::from(is_reversed)])),
     }
 }
 
@@ -105,6 +105,14 @@ impl TraceSettings {
     }
 }
 
+/// A pairing as a number: 0 for together.
+fn window_of(pairing: Pairing) -> u64 {
+    match pairing {
+        Pairing::Follows(window) => u64::from(window),
+        Pairing::Together => 0,
+    }
+}
+
 fn damaged(name: &str, expected: &str) -> Error {
     Error::setting(name, format!("{expected}; the model folder is damaged, fit it again"), "something else")
 }
@@ -122,7 +130,7 @@ fn take_links(parameters: &mut Parameters, n_items: usize) -> Result<Vec<Link>> 
 fn take_link(parameters: &mut Parameters, head: &str, n_items: usize) -> Result<Link> {
     let (name, kind) = head.rsplit_once('/').ok_or_else(|| damaged(head, "a relation"))?;
     let own_name = name.splitn(3, '.').nth(2).unwrap_or(name).to_owned();
-    let reach = parameters.take_u64(head)?.first().copied().unwrap_or_default() as usize;
+    let reach = parameters.take_u64(head)?.first().copied().unwrap_or_default() as u32;
     if kind == "self" {
         return Ok(Link { name: own_name, reach, rows: LinkRows::Repeat });
     }
@@ -144,7 +152,7 @@ fn take_link(parameters: &mut Parameters, head: &str, n_items: usize) -> Result<
         }
         LinkRows::Mined {
             mined: Mined { relation, out, into },
-            window: window as usize,
+            pairing: if window == 0 { Pairing::Together } else { Pairing::Follows(window as u32) },
             is_reversed: is_reversed > 0,
         }
     };

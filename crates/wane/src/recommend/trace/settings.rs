@@ -39,11 +39,11 @@ pub struct TraceSettings {
     pub features: bool,
     /// Whether the catalogue's own relations speak.
     pub relations: bool,
-    /// Events that speak for their own item again; 0: none.
-    pub repeats: usize,
-    /// Events, from the newest back, that speak by all other relations; 0: none.
-    pub reach: usize,
-    /// Distance in events up to which relations are mined from the log; 0: none are.
+    /// Places that speak for their own items again (events, or baskets where those are predicted); 0: none.
+    pub repeats: u32,
+    /// Places, from the newest back, that speak by all other relations; 0: none.
+    pub reach: u32,
+    /// Distance in places up to which relations are mined from the log; 0: none are.
     pub window: usize,
     /// Links kept of each item in a mined relation.
     pub top: usize,

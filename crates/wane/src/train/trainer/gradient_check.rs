@@ -1,0 +1,166 @@
+//! Every parameter group's gradient against central differences of the loss.
+
+use super::*;
+use crate::events::{EventColumns, EventLog, EventTypeId, ItemId, Timestamp};
+use crate::interest::{Features, Relation};
+use crate::train::{Goal, Link, LinkPlan, LinkRows, PopularityTable, Shape};
+
+/// Five users over seven items, two event types, gaps from none to weeks, repeats.
+fn log() -> EventLog {
+    let mut columns = EventColumns {
+        user_names: (0..5).map(|user| format!("u{user}")).collect(),
+        item_names: (0..7).map(|item| format!("i{item}")).collect(),
+        event_types: vec!["view".into(), "purchase".into()],
+        ..EventColumns::default()
+    };
+    let gaps = [0i64, 3_600_000, 86_400_000, 0, 20 * 86_400_000, 1_000];
+    for user in 0..5u32 {
+        let mut time = i64::from(user) * 40_000_000;
+        for step in 0..6usize + user as usize {
+            time += gaps[(step + user as usize) % gaps.len()];
+            columns.users.push(user);
+            columns.items.push((step as u32 * (user + 2) + user / 2) % 7);
+            columns.times.push(Timestamp::from_millis(time));
+            columns.types.push(EventTypeId(((step + user as usize) % 3 == 0) as u8));
+        }
+    }
+    EventLog::from_columns(columns).unwrap()
+}
+
+fn features() -> Features {
+    let names =
+        (0..7).map(|item| vec![format!("c{}", item % 3), format!("b{}", item % 2)]).collect::<Vec<_>>();
+    Features::from_names(&names)
+}
+
+fn check(goal: Goal, negatives: usize) {
+    let log = log();
+    let plan = LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, given: false };
+    let mut links = Link::plan(&log, None, goal, plan);
+    let given = Relation::from_links("goes with", 7, (0..7).map(|i| (ItemId(i), ItemId((i + 3) % 7), 0.7)));
+    links.push(Link { name: "goes with".into(), reach: 3, rows: LinkRows::Given(given) });
+    let mut events: Vec<_> = log.events().iter().map(|event| (event.time, event.item)).collect();
+    events.sort_unstable();
+    let popularity = PopularityTable::new(&events, 7, &[3.0, f32::INFINITY]);
+    let features = features();
+    let corpus = Corpus::new(&log, &links, &features, &popularity, goal);
+    let shape = Shape {
+        items: 7,
+        features: features.n_features,
+        dim: 5,
+        scales: 3,
+        types: 2,
+        links: links.len(),
+        fashions: 2,
+    };
+    let mut start = Weights::start(shape, &[0.5, 4.0, 30.0], 3);
+    // Away from the symmetric start, where many gradients vanish.
+    for (place, weight) in start.shared.iter_mut().enumerate() {
+        *weight += 0.2 * ((place * 37 % 11) as f32 / 11.0 - 0.5);
+    }
+    start.vectors.iter_mut().for_each(|value| *value *= 3.0);
+    let recipe = Recipe {
+        negatives,
+        dropout: 0.0,
+        id_dropout: 0.0,
+        smoothing: 0.0,
+        batch: usize::MAX,
+        ..Recipe::default()
+    };
+    let all = visits(&corpus, 1);
+    let n = corpus.len() as f64;
+    let mut trainer = Trainer::new(&corpus, start, recipe, 5);
+    let mut loss = |trainer: &mut Trainer<'_>| trainer.pass(&all) / n;
+    loss(&mut trainer);
+    let gradients = trainer.lanes[0].shared.clone();
+    let members = trainer.members.items.clone();
+    let (vectors, offsets) = (trainer.lanes[0].vectors.clone(), trainer.lanes[0].offsets.clone());
+    let mut of_features = vec![0.0; trainer.weights.features.len()];
+    for (place, &item) in members.iter().enumerate() {
+        let own = features.of_item(item);
+        for &feature in own {
+            for k in 0..5 {
+                of_features[feature as usize * 5 + k] += feature_share(own) * vectors[place * 5 + k];
+            }
+        }
+    }
+    let mut compare = |what: &str, analytic: f32, change: &dyn Fn(&mut Weights) -> &mut f32| {
+        let step = 4e-3;
+        let before = *change(&mut trainer.weights);
+        *change(&mut trainer.weights) = before + step;
+        let above = loss(&mut trainer);
+        *change(&mut trainer.weights) = before - step;
+        let below = loss(&mut trainer);
+        *change(&mut trainer.weights) = before;
+        let numeric = (above - below) / f64::from(2.0 * step);
+        let error = (numeric - f64::from(analytic)).abs();
+        assert!(error < 3e-4 + 0.01 * numeric.abs(), "{what}: {analytic} but {numeric} by differences");
+    };
+    for group in Group::ALL {
+        for place in shape.range(group) {
+            compare(group.name(), gradients[place], &|weights| &mut weights.shared[place]);
+        }
+    }
+    for (place, &item) in members.iter().enumerate() {
+        for k in 0..5 {
+            let at = item as usize * 5 + k;
+            compare("item vectors", vectors[place * 5 + k], &|weights| &mut weights.vectors[at]);
+        }
+    }
+    for (place, &gradient) in of_features.iter().enumerate() {
+        compare("feature vectors", gradient, &|weights| &mut weights.features[place]);
+    }
+    for (place, &gradient) in offsets.iter().enumerate() {
+        let item = members[place] as usize;
+        compare("item bias", gradient, &|weights| &mut weights.bias[item]);
+    }
+}
+
+#[test]
+fn every_gradient_is_that_of_the_loss_for_the_next_item() {
+    check(Goal::NextItem, 100);
+}
+
+#[test]
+fn every_gradient_is_that_of_the_loss_for_the_next_basket() {
+    check(Goal::NextBasket, 100);
+}
+
+#[test]
+fn every_gradient_is_that_of_the_loss_with_sampled_candidates() {
+    check(Goal::NextItem, 3);
+}
+
+#[test]
+fn the_threads_do_not_matter() {
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let log = log();
+            let links = Link::plan(
+                &log,
+                None,
+                Goal::NextItem,
+                LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, given: false },
+            );
+            let (features, popularity) = (features(), PopularityTable::new(&[], 7, &[]));
+            let corpus = Corpus::new(&log, &links, &features, &popularity, Goal::NextItem);
+            let shape = Shape {
+                items: 7,
+                features: features.n_features,
+                dim: 8,
+                scales: 2,
+                types: 2,
+                links: links.len(),
+                fashions: 0,
+            };
+            let mut trainer =
+                Trainer::new(&corpus, Weights::start(shape, &[1.0, 9.0], 1), Recipe::default(), 1);
+            for _ in 0..3 {
+                trainer.epoch(|_| ());
+            }
+            trainer.averaged()
+        })
+    };
+    assert_eq!(run(1), run(2));
+}
