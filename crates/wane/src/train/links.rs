@@ -6,6 +6,10 @@ use super::Goal;
 use crate::events::{EventLog, ItemId};
 use crate::interest::{Catalogue, Mined, Pairing, Relation};
 
+/// Links of a mined relation over all items, where that leaves an item [`LEAST`].
+const LINKS: usize = 1_000_000;
+const LEAST: usize = 30;
+
 /// A relation with what the model needs of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Link {
@@ -53,6 +57,7 @@ pub struct LinkPlan {
 impl Link {
     /// The relations of a log and its catalogue.
     pub fn plan(log: &EventLog, catalogue: Option<&Catalogue>, goal: Goal, plan: LinkPlan) -> Vec<Self> {
+        let top = plan.top.min((LINKS / log.n_items().max(1)).max(LEAST));
         let mut links = Vec::new();
         if plan.repeats > 0 {
             links.push(Self { name: "self".to_owned(), reach: plan.repeats, rows: LinkRows::Repeat });
@@ -61,12 +66,12 @@ impl Link {
         if plan.reach > 0 && plan.window > 0 {
             let places: Vec<u32> = log.histories().flat_map(|(_, history)| goal.steps(history)).collect();
             let pairing = Pairing::Follows(plan.window as u32);
-            let mined = Mined::of("follows", log, &places, pairing, plan.top);
+            let mined = Mined::of("follows", log, &places, pairing, top);
             let reversed = mined.reversed();
             add("follows", LinkRows::Mined { mined, pairing, is_reversed: false });
             add("precedes", LinkRows::Mined { mined: reversed, pairing, is_reversed: true });
             if goal == Goal::NextBasket {
-                let mined = Mined::of("together", log, &places, Pairing::Together, plan.top);
+                let mined = Mined::of("together", log, &places, Pairing::Together, top);
                 add("together", LinkRows::Mined { mined, pairing: Pairing::Together, is_reversed: false });
             }
         }

@@ -45,7 +45,7 @@ pub struct TraceSettings {
     pub reach: u32,
     /// Distance in places up to which relations are mined from the log; 0: none are.
     pub window: usize,
-    /// Links kept of each item in a mined relation.
+    /// Links kept of each item in a mined relation at most; on large catalogues fewer, to a million in all, but 30.
     pub top: usize,
 }
 
@@ -59,7 +59,7 @@ impl Default for TraceSettings {
             learning_rate: 2e-3,
             batch: 512,
             negatives: 2_048,
-            dropout: 0.5,
+            dropout: 0.6,
             weight_decay: 0.05,
             displacement: true,
             popularity: true,
@@ -69,7 +69,7 @@ impl Default for TraceSettings {
             repeats: 500,
             reach: 20,
             window: 5,
-            top: 50,
+            top: 100,
         }
     }
 }
