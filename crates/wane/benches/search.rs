@@ -86,7 +86,7 @@ fn approximate(shop: &Shop) {
     let index = ApproximateIndex::build(shop.vectors.clone(), DIM, &shop.offsets, 1).unwrap();
     println!("  approximate: built in {:.1} s", start.elapsed().as_secs_f64());
     for every in [1, 10, 1_000] {
-        let keep = |item: ItemId| item.0 % every == 0;
+        let keep = |item: ItemId| item.0.is_multiple_of(every);
         println!("  one item of {every} kept");
         let all = measure("exact", shop, |query| exact.best(query, &shop.offsets, K, keep));
         let found = measure("approximate", shop, |query| index.best(query, &shop.offsets, K, keep));

@@ -55,7 +55,7 @@ impl ExactIndex {
     ///
     /// `offsets` is added to the scores, one per item. An item is never returned if it has no offset or if its score
     /// is no number. A query shorter than the vectors counts as followed by zeros. `keep` is asked about few items,
-    /// those that would be among the best so far.
+    /// those that may be among the best so far.
     pub fn best(
         &self,
         query: &[f32],

@@ -18,7 +18,7 @@ use super::Scored;
 use crate::error::Result;
 use crate::events::ItemId;
 
-/// Up to so many items the search is exact: it then takes about a millisecond with 64 numbers per item.
+/// Up to so many items the search is exact: that takes half a millisecond with 64 numbers per item.
 const EXACT_ITEMS: usize = 200_000;
 
 /// Vectors of items, searched exactly or nearly so by their number.
