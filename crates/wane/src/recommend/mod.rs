@@ -20,6 +20,7 @@ mod ranges;
 mod recommender;
 mod related;
 mod scores;
+mod search;
 mod settings;
 mod sparse_rows;
 mod tifu_knn;
@@ -44,6 +45,7 @@ pub use recommender::{
 };
 pub use related::RelatedSettings;
 pub use scores::Scores;
+pub use search::{ApproximateIndex, ExactIndex, SearchIndex};
 pub use settings::ModelSettings;
 pub use tifu_knn::{TifuKnn, TifuKnnSettings};
 pub use top_k::{Scored, top_k};

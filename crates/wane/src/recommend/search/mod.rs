@@ -1,0 +1,76 @@
+//! The best items of a score `q . e_j + offset_j`: for models that are vectors of items.
+//!
+//! [`SearchIndex`] picks: [`ExactIndex`] while a pass over all items is quick, [`ApproximateIndex`] above. Both
+//! take the offsets (an item's bias, its popularity at the moment) and the filter at the question, and score with the same
+//! function, so a score does not depend on which was picked.
+
+mod approximate;
+mod cells;
+mod codes;
+mod dot;
+mod exact;
+mod shortlist;
+
+pub use approximate::ApproximateIndex;
+pub use exact::ExactIndex;
+
+use super::Scored;
+use crate::error::Result;
+use crate::events::ItemId;
+
+/// Up to so many items the search is exact: that takes half a millisecond with 64 numbers per item.
+const EXACT_ITEMS: usize = 200_000;
+
+/// Vectors of items, searched exactly or nearly so by their number.
+#[derive(Debug, Clone)]
+pub enum SearchIndex {
+    /// Up to 200,000 items.
+    Exact(ExactIndex),
+    /// Above.
+    Approximate(ApproximateIndex),
+}
+
+impl SearchIndex {
+    /// An index of vectors of `dim` numbers, one after another in the order of items; `offsets` and `seed` as for
+    /// [`ApproximateIndex::build`].
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) when `dim` is not 1 to 65,536, or does not divide the numbers.
+    pub fn build(vectors: Vec<f32>, dim: usize, offsets: &[f32], seed: u64) -> Result<Self> {
+        if dim > 0 && vectors.len() / dim > EXACT_ITEMS {
+            return Ok(Self::Approximate(ApproximateIndex::build(vectors, dim, offsets, seed)?));
+        }
+        Ok(Self::Exact(ExactIndex::new(vectors, dim)?))
+    }
+
+    /// The `k` best of the items that `keep` lets through; as [`ExactIndex::best`].
+    pub fn best(
+        &self,
+        query: &[f32],
+        offsets: &[f32],
+        k: usize,
+        keep: impl Fn(ItemId) -> bool,
+    ) -> Vec<Scored> {
+        match self {
+            Self::Exact(index) => index.best(query, offsets, k, keep),
+            Self::Approximate(index) => index.best(query, offsets, k, keep),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn picks_by_the_number_of_items() {
+        let build = |items: usize| SearchIndex::build(vec![1.0; items], 1, &vec![0.0; items], 1).unwrap();
+        assert!(matches!(build(EXACT_ITEMS), SearchIndex::Exact(_)));
+        assert!(SearchIndex::build(vec![1.0; 3], 2, &[], 1).is_err());
+        let index = build(EXACT_ITEMS + 1);
+        assert!(matches!(index, SearchIndex::Approximate(_)));
+        let mut offsets = vec![0.0; EXACT_ITEMS + 1];
+        offsets[12_345] = 1.0;
+        assert_eq!(index.best(&[2.0], &offsets, 1, |_| true), [Scored { item: ItemId(12_345), score: 3.0 }]);
+    }
+}
