@@ -12,3 +12,4 @@ mod neighbours;
 mod readers;
 mod report;
 mod simulator;
+mod trace;

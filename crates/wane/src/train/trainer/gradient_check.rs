@@ -70,7 +70,7 @@ fn check(goal: Goal, negatives: usize) {
     let all = visits(&corpus, 1);
     let n = corpus.len() as f64;
     let mut trainer = Trainer::new(&corpus, start, recipe, 5);
-    let mut loss = |trainer: &mut Trainer<'_>| trainer.pass(&all) / n;
+    let loss = |trainer: &mut Trainer<'_>| trainer.pass(&all) / n;
     loss(&mut trainer);
     let gradients = trainer.lanes[0].shared.clone();
     let members = trainer.members.items.clone();
