@@ -159,7 +159,9 @@ fn time_scales(log: &EventLog, n: usize) -> Vec<f32> {
 
 /// Mean over questions of the mean over targets of `1 / log2(1 + rank)`, ties counting against the model.
 fn mean_gain(model: &TraceModel, validation: &Validation<'_>) -> f64 {
-    let step = validation.questions.len().div_ceil(QUESTIONS).max(1);
+    // Questions that name what competes are answered quickly: all are asked.
+    let is_named = validation.questions.iter().all(|question| question.others.is_some());
+    let step = if is_named { 1 } else { validation.questions.len().div_ceil(QUESTIONS).max(1) };
     let asked: Vec<&Question<'_>> = validation.questions.iter().step_by(step).collect();
     let gains: Vec<f64> = asked
         .par_iter()
@@ -170,7 +172,10 @@ fn mean_gain(model: &TraceModel, validation: &Validation<'_>) -> f64 {
 
 fn gain(model: &TraceModel, question: &Question<'_>, scores: &mut Scores) -> f64 {
     scores.clear();
-    model.score(&Query { history: question.history, as_of: question.as_of, candidates: None }, scores);
+    let candidates: Option<Vec<ItemId>> =
+        question.others.map(|others| others.iter().chain(&question.targets).copied().collect());
+    let query = Query { history: question.history, as_of: question.as_of, candidates: candidates.as_deref() };
+    model.score(&query, scores);
     let is_other = |item: ItemId| !question.targets.contains(&item);
     let rank = |target: ItemId| {
         let own = scores.get(target);
