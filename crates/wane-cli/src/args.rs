@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Fit(Fit),
     Evaluate(Evaluate),
     Recommend(Recommend),
+    Explain(Explain),
 }
 
 /// The whole story on a simulated shop whose true half-lives are known.
@@ -136,8 +137,9 @@ pub(crate) enum FeatureRow {
 /// Train a model and save it.
 #[derive(Debug, Args)]
 #[command(mut_arg("paths", |paths| paths.required(true)))]
-#[command(after_help = "Example:
-  wane fit events.csv --catalogue items.csv --model item-knn --out model")]
+#[command(after_help = "Examples:
+  wane fit events.csv --catalogue items.csv --model item-knn --out model
+  wane fit events.csv --catalogue items.csv --model trace --log-dir runs --out model")]
 pub(crate) struct Fit {
     #[command(flatten)]
     pub(crate) events: EventArgs,
@@ -150,10 +152,33 @@ pub(crate) struct Fit {
     #[arg(long, default_value = "best", value_name = "NAME")]
     pub(crate) model: String,
     #[command(flatten)]
+    pub(crate) trace: TraceArgs,
+    /// Write loss, gain and speed of every epoch of training for TensorBoard: a new folder `run-N` for each training.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
+    #[command(flatten)]
     pub(crate) shared: SharedArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Settings of the trace model that are changed most; all of them are in config/reference.toml.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "The trace model (--model trace)")]
+pub(crate) struct TraceArgs {
+    /// Passes over the log at most [default: 40].
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// Length of the vectors [default: 64].
+    #[arg(long, value_name = "N")]
+    pub(crate) dim: Option<u32>,
+    /// Number of time scales [default: 6].
+    #[arg(long, value_name = "N")]
+    pub(crate) scales: Option<u32>,
+    /// Examples of one step [default: 512].
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<u32>,
 }
 
 /// Compare models and baselines honestly, with intervals.
@@ -212,6 +237,9 @@ pub(crate) struct Evaluate {
     /// Where trials are kept, so that a search can be resumed.
     #[arg(long, value_name = "FILE", requires = "tune")]
     pub(crate) trials: Option<PathBuf>,
+    /// Write loss, gain and speed of every epoch of training for TensorBoard: a new folder `run-N` for each training.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
     /// Judge on the validation part instead of the test part.
     #[arg(long)]
     pub(crate) on_validation: bool,
@@ -292,6 +320,34 @@ pub(crate) struct Recommend {
     /// Write lists to a .parquet or .jsonl file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Why an item has its score for a user, and what it would be if some events had not happened.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wane explain model --user 42 --item 1007
+  wane explain model --user 42 --item 1007 --as-of 2024-05-01 --without 3 --without 8")]
+pub(crate) struct Explain {
+    /// The model folder.
+    pub(crate) model: PathBuf,
+    /// The user who is asked about.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: String,
+    /// The item whose score is explained.
+    #[arg(long, value_name = "ID")]
+    pub(crate) item: String,
+    /// The moment of the question [default: just after the newest event that the model knows].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Newer events than the model's, read and added to the histories.
+    #[arg(long, value_name = "EVENTS", num_args = 1..)]
+    pub(crate) events: Vec<PathBuf>,
+    /// Ask also what score and rank would be without this event: its number as printed. May be repeated.
+    #[arg(long, value_name = "EVENT", value_delimiter = ',')]
+    pub(crate) without: Vec<usize>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How a behaviour log is read.
