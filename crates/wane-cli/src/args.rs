@@ -345,6 +345,9 @@ pub(crate) struct Explain {
     /// Ask also what score and rank would be without this event: its number as printed. May be repeated.
     #[arg(long, value_name = "EVENT", value_delimiter = ',')]
     pub(crate) without: Vec<usize>,
+    /// Print every reason, not only the greatest twenty and the sum of the others.
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

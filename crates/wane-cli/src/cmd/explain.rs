@@ -10,6 +10,9 @@ use super::recommend::{asked_moment, histories, titled, user};
 use crate::args::Explain;
 use crate::terminal::{Terminal, count, table};
 
+/// Reasons that are printed where not all are asked for.
+const REASONS: usize = 20;
+
 /// Runs the command.
 pub(crate) fn run(args: &Explain, terminal: Terminal) -> Result<()> {
     let artifact = Artifact::load(&args.model)?;
@@ -23,7 +26,7 @@ pub(crate) fn run(args: &Explain, terminal: Terminal) -> Result<()> {
     // As it is asked by `wane recommend`, or the scores would be others.
     let model = Backfill::new(artifact.recommender()?, &artifact.log);
     let account = account(&model, &log, artifact.catalogue.as_ref(), &why)?;
-    if args.json { terminal.json(&account) } else { terminal.line(words(&account)) }
+    if args.json { terminal.json(&account) } else { terminal.line(words(&account, args.all)) }
 }
 
 fn item(name: &str, log: &EventLog) -> Result<ItemId> {
@@ -33,7 +36,7 @@ fn item(name: &str, log: &EventLog) -> Result<ItemId> {
     })
 }
 
-fn words(account: &Account) -> String {
+fn words(account: &Account, all: bool) -> String {
     let answer = &account.answer;
     let mut text = format!(
         "{} for {} as of {}\nscore {:.4}, rank {} of {} items, {} events known\n\n{}",
@@ -44,7 +47,7 @@ fn words(account: &Account) -> String {
         count(account.rank as u64),
         count(account.items as u64),
         count(account.events as u64),
-        shares(account),
+        shares(account, if all { usize::MAX } else { REASONS }),
     );
     let groups = [
         ("category", &account.by_category),
@@ -60,8 +63,8 @@ fn words(account: &Account) -> String {
     text
 }
 
-/// Reasons, remainders and their sum.
-fn shares(account: &Account) -> String {
+/// The greatest reasons, the others in one, remainders and their sum.
+fn shares(account: &Account, most: usize) -> String {
     let answer = &account.answer;
     let row = |what: [String; 5], share: f64| {
         what.into_iter().chain([format!("{share:+.4}"), percent(share, answer.weight())]).collect()
@@ -74,7 +77,12 @@ fn shares(account: &Account) -> String {
         row(what, reason.share)
     };
     let blank = |name: &str| ["", name, "", "", ""].map(str::to_owned);
-    let mut rows: Vec<Vec<String>> = answer.reasons.iter().map(reason).collect();
+    let mut rows: Vec<Vec<String>> = answer.reasons.iter().take(most).map(reason).collect();
+    let others = answer.reasons.get(most..).unwrap_or_default();
+    if !others.is_empty() {
+        let share = others.iter().map(|reason| reason.share).sum();
+        rows.push(row(blank(&format!("{} smaller reasons (see them with --all)", others.len())), share));
+    }
     rows.extend(answer.remainder.iter().map(|(name, share)| row(blank(name), *share)));
     let sum = format!("{:+.4}", answer.sum());
     rows.push(["", "sum", "", "", "", &sum, ""].map(str::to_owned).into());
