@@ -90,11 +90,12 @@ pub(crate) enum TableFormat {
   wane inspect logs/ --max-reject 5% --rejects rejects.csv
   wane inspect taobao.csv --map user=1,item=2,type=4,time=5")]
 pub(crate) struct Inspect {
-    #[command(flatten)]
-    pub(crate) events: EventArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
 }
 
 /// Write a point-in-time correct feature table.
@@ -103,10 +104,6 @@ pub(crate) struct Inspect {
 #[command(after_help = "Example:
   wane features events.parquet --per user-category --catalogue items.csv --as-of 2024-05-01 --out features.parquet")]
 pub(crate) struct Features {
-    #[command(flatten)]
-    pub(crate) events: EventArgs,
-    #[command(flatten)]
-    pub(crate) catalogue: CatalogueArgs,
     /// The Parquet file to write.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -119,6 +116,11 @@ pub(crate) struct Features {
     /// Half-lives of the decayed sums.
     #[arg(long, value_name = "DURATIONS", value_delimiter = ',', default_value = "1d,7d,30d,90d")]
     pub(crate) half_lives: Vec<String>,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
 }
 
 /// What a row of the feature table stands for.
@@ -141,26 +143,27 @@ pub(crate) enum FeatureRow {
   wane fit events.csv --catalogue items.csv --model item-knn --out model
   wane fit events.csv --catalogue items.csv --model trace --log-dir runs --out model")]
 pub(crate) struct Fit {
-    #[command(flatten)]
-    pub(crate) events: EventArgs,
-    #[command(flatten)]
-    pub(crate) catalogue: CatalogueArgs,
     /// The model folder to write; an older Wane model there is replaced at once and whole.
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: PathBuf,
     /// Which model; `best` compares all on a hold-out and keeps the winner.
     #[arg(long, default_value = "best", value_name = "NAME")]
     pub(crate) model: String,
-    #[command(flatten)]
-    pub(crate) trace: TraceArgs,
     /// Write loss, gain and speed of every epoch of training for TensorBoard: a new folder `run-N` for each training.
     #[arg(long, value_name = "DIR")]
     pub(crate) log_dir: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) shared: SharedArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
+    #[command(flatten)]
+    pub(crate) trace: TraceArgs,
 }
 
 /// Settings of the trace model that are changed most; all of them are in config/reference.toml.
@@ -189,12 +192,6 @@ pub(crate) struct TraceArgs {
   wane evaluate --protocol pre-split --train train.tsv --valid dev.tsv --test test.tsv --negatives negatives.tsv.gz
   wane evaluate log.csv --models decayed-popularity,item-knn --tune 20")]
 pub(crate) struct Evaluate {
-    #[command(flatten)]
-    pub(crate) events: EventArgs,
-    #[command(flatten)]
-    pub(crate) catalogue: CatalogueArgs,
-    #[command(flatten)]
-    pub(crate) shared: SharedArgs,
     /// How the log is split and what is predicted.
     #[arg(long, value_enum, default_value_t = ProtocolName::TimeSplit)]
     pub(crate) protocol: ProtocolName,
@@ -249,6 +246,13 @@ pub(crate) struct Evaluate {
     /// Write a self-contained HTML report.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
 }
 
 /// How the log is split.
