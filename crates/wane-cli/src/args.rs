@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Fit(Fit),
     Evaluate(Evaluate),
     Recommend(Recommend),
+    Explain(Explain),
 }
 
 /// The whole story on a simulated shop whose true half-lives are known.
@@ -89,11 +90,12 @@ pub(crate) enum TableFormat {
   wane inspect logs/ --max-reject 5% --rejects rejects.csv
   wane inspect taobao.csv --map user=1,item=2,type=4,time=5")]
 pub(crate) struct Inspect {
-    #[command(flatten)]
-    pub(crate) events: EventArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
 }
 
 /// Write a point-in-time correct feature table.
@@ -102,10 +104,6 @@ pub(crate) struct Inspect {
 #[command(after_help = "Example:
   wane features events.parquet --per user-category --catalogue items.csv --as-of 2024-05-01 --out features.parquet")]
 pub(crate) struct Features {
-    #[command(flatten)]
-    pub(crate) events: EventArgs,
-    #[command(flatten)]
-    pub(crate) catalogue: CatalogueArgs,
     /// The Parquet file to write.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -118,6 +116,11 @@ pub(crate) struct Features {
     /// Half-lives of the decayed sums.
     #[arg(long, value_name = "DURATIONS", value_delimiter = ',', default_value = "1d,7d,30d,90d")]
     pub(crate) half_lives: Vec<String>,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
 }
 
 /// What a row of the feature table stands for.
@@ -136,24 +139,49 @@ pub(crate) enum FeatureRow {
 /// Train a model and save it.
 #[derive(Debug, Args)]
 #[command(mut_arg("paths", |paths| paths.required(true)))]
-#[command(after_help = "Example:
-  wane fit events.csv --catalogue items.csv --model item-knn --out model")]
+#[command(after_help = "Examples:
+  wane fit events.csv --catalogue items.csv --model item-knn --out model
+  wane fit events.csv --catalogue items.csv --model trace --log-dir runs --out model")]
 pub(crate) struct Fit {
-    #[command(flatten)]
-    pub(crate) events: EventArgs,
-    #[command(flatten)]
-    pub(crate) catalogue: CatalogueArgs,
     /// The model folder to write; an older Wane model there is replaced at once and whole.
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: PathBuf,
     /// Which model; `best` compares all on a hold-out and keeps the winner.
     #[arg(long, default_value = "best", value_name = "NAME")]
     pub(crate) model: String,
-    #[command(flatten)]
-    pub(crate) shared: SharedArgs,
+    /// Write loss, gain and speed of every epoch of training for TensorBoard: a new folder `run-N` for each training.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
+    #[command(flatten)]
+    pub(crate) trace: TraceArgs,
+}
+
+/// Settings of the trace model that are changed most; all of them are in config/reference.toml.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "The trace model (--model trace)")]
+pub(crate) struct TraceArgs {
+    /// Passes over the log at most [default: 40].
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// Length of the vectors [default: 64].
+    #[arg(long, value_name = "N")]
+    pub(crate) dim: Option<u32>,
+    /// Number of time scales [default: 6].
+    #[arg(long, value_name = "N")]
+    pub(crate) scales: Option<u32>,
+    /// Examples of one step [default: 512].
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<u32>,
 }
 
 /// Compare models and baselines honestly, with intervals.
@@ -164,12 +192,6 @@ pub(crate) struct Fit {
   wane evaluate --protocol pre-split --train train.tsv --valid dev.tsv --test test.tsv --negatives negatives.tsv.gz
   wane evaluate log.csv --models decayed-popularity,item-knn --tune 20")]
 pub(crate) struct Evaluate {
-    #[command(flatten)]
-    pub(crate) events: EventArgs,
-    #[command(flatten)]
-    pub(crate) catalogue: CatalogueArgs,
-    #[command(flatten)]
-    pub(crate) shared: SharedArgs,
     /// How the log is split and what is predicted.
     #[arg(long, value_enum, default_value_t = ProtocolName::TimeSplit)]
     pub(crate) protocol: ProtocolName,
@@ -212,6 +234,9 @@ pub(crate) struct Evaluate {
     /// Where trials are kept, so that a search can be resumed.
     #[arg(long, value_name = "FILE", requires = "tune")]
     pub(crate) trials: Option<PathBuf>,
+    /// Write loss, gain and speed of every epoch of training for TensorBoard: a new folder `run-N` for each training.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
     /// Judge on the validation part instead of the test part.
     #[arg(long)]
     pub(crate) on_validation: bool,
@@ -221,6 +246,13 @@ pub(crate) struct Evaluate {
     /// Write a self-contained HTML report.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
 }
 
 /// How the log is split.
@@ -292,6 +324,37 @@ pub(crate) struct Recommend {
     /// Write lists to a .parquet or .jsonl file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Why an item has its score for a user, and what it would be if some events had not happened.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wane explain model --user 42 --item 1007
+  wane explain model --user 42 --item 1007 --as-of 2024-05-01 --without 3 --without 8")]
+pub(crate) struct Explain {
+    /// The model folder.
+    pub(crate) model: PathBuf,
+    /// The user who is asked about.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: String,
+    /// The item whose score is explained.
+    #[arg(long, value_name = "ID")]
+    pub(crate) item: String,
+    /// The moment of the question [default: just after the newest event that the model knows].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Newer events than the model's, read and added to the histories.
+    #[arg(long, value_name = "EVENTS", num_args = 1..)]
+    pub(crate) events: Vec<PathBuf>,
+    /// Ask also what score and rank would be without this event: its number as printed. May be repeated.
+    #[arg(long, value_name = "EVENT", value_delimiter = ',')]
+    pub(crate) without: Vec<usize>,
+    /// Print every reason, not only the greatest twenty and the sum of the others.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How a behaviour log is read.

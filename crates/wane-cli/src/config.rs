@@ -15,7 +15,7 @@ use wane::interest::CatalogueMap;
 use wane::pipeline::{Cleaning, Sources};
 use wane::recommend::ModelSettings;
 
-use crate::args::{CatalogueArgs, EventArgs, SharedArgs};
+use crate::args::{CatalogueArgs, EventArgs, SharedArgs, TraceArgs};
 
 /// A settings file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -69,6 +69,24 @@ impl Config {
         let known = ModelSettings::named(name)?;
         let found = self.models.iter().find(|model| model.name() == known.name()).cloned();
         Ok(found.unwrap_or(known))
+    }
+}
+
+impl TraceArgs {
+    /// The model's settings with what was written in place of theirs.
+    pub(crate) fn over(&self, model: ModelSettings) -> Result<ModelSettings> {
+        let written =
+            [("epochs", self.epochs), ("dim", self.dim), ("scales", self.scales), ("batch", self.batch)];
+        written.into_iter().filter_map(|(name, value)| Some((name, value?))).try_fold(
+            model,
+            |model, (name, value)| {
+                ensure!(
+                    model.name() == "trace",
+                    "--{name} is a setting of the trace model: add --model trace, or leave it out"
+                );
+                Ok(model.with(name, value.into())?)
+            },
+        )
     }
 }
 

@@ -41,6 +41,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<()> {
         Command::Fit(args) => cmd::fit::run(&args, terminal),
         Command::Evaluate(args) => cmd::evaluate::run(&args, terminal),
         Command::Recommend(args) => cmd::recommend::run(&args, terminal),
+        Command::Explain(args) => cmd::explain::run(&args, terminal),
     }
 }
 

@@ -50,7 +50,7 @@ fn compete(
     contest: &Contest,
     terminal: Terminal,
 ) -> Result<Comparison> {
-    let monitor = terminal.monitor();
+    let monitor = terminal.logging_monitor(args.log_dir.as_deref())?;
     let catalogue = data.catalogue.as_ref();
     Ok(match &args.trials {
         None => compare(split, catalogue, contest, &[], |_| Ok(()), &monitor)?,

@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod evaluate;
+pub(crate) mod explain;
 pub(crate) mod features;
 pub(crate) mod fit;
 pub(crate) mod inspect;

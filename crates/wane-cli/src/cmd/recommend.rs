@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use wane::artifact::Artifact;
 use wane::events::read::{ReadOptions, Table, is_user_column, read_events};
-use wane::events::{EventLog, UserId, format_days, join, write_table};
+use wane::events::{EventLog, Timestamp, UserId, format_days, join, write_table};
 use wane::pipeline::{Asked, answers, answers_table};
 use wane::recommend::{Answer, AnsweredItem, Backfill, Filter, FilterSettings, ListSettings};
 
@@ -19,7 +19,7 @@ use crate::terminal::{Terminal, table};
 /// Runs the command.
 pub(crate) fn run(args: &Recommend, terminal: Terminal) -> Result<()> {
     let artifact = Artifact::load(&args.model)?;
-    let log = histories(&artifact, args, terminal)?;
+    let log = histories(&artifact, &args.events, terminal)?;
     let catalogue = artifact.catalogue.as_ref();
     let filter = Filter::new(
         &FilterSettings {
@@ -32,10 +32,7 @@ pub(crate) fn run(args: &Recommend, terminal: Terminal) -> Result<()> {
         catalogue,
     )?;
     let users = users(args, &log)?;
-    let as_of = match &args.as_of {
-        Some(text) => moment(text)?,
-        None => just_after(log.span()),
-    };
+    let as_of = asked_moment(args.as_of.as_deref(), &log)?;
     let list = ListSettings { k: args.k as usize, diversity: args.diversity };
     let asked = Asked { users: &users, as_of, list, filter: &filter, explain: args.explain || args.json };
     let model = Backfill::new(artifact.recommender()?, &artifact.log);
@@ -51,11 +48,11 @@ pub(crate) fn run(args: &Recommend, terminal: Terminal) -> Result<()> {
 }
 
 /// The model's histories, with newer events where they are given.
-fn histories(artifact: &Artifact, args: &Recommend, terminal: Terminal) -> Result<EventLog> {
-    if args.events.is_empty() {
+pub(crate) fn histories(artifact: &Artifact, newer: &[PathBuf], terminal: Terminal) -> Result<EventLog> {
+    if newer.is_empty() {
         return Ok(artifact.log.clone());
     }
-    let (newer, _) = read_events(&args.events, &ReadOptions::default())?;
+    let (newer, _) = read_events(newer, &ReadOptions::default())?;
     let known = artifact.log.items();
     let strange = newer.items().iter().filter(|name| known.position(name).is_none()).count();
     if strange > 0 {
@@ -85,15 +82,20 @@ fn users(args: &Recommend, log: &EventLog) -> Result<Vec<UserId>> {
         (None, Some(path)) => user_column(path)?,
         (None, None) => bail!("name a user with --user ID, or a file of users with --users FILE"),
     };
-    names
-        .iter()
-        .map(|name| {
-            log.users().position(name).map(UserId).with_context(|| {
-                let near = log.users().name(0);
-                format!("user `{name}` has no events in the model's log (ids look like `{near}`); give newer events with --events")
-            })
-        })
-        .collect()
+    names.iter().map(|name| user(name, log)).collect()
+}
+
+/// A user by id.
+pub(crate) fn user(name: &str, log: &EventLog) -> Result<UserId> {
+    log.users().position(name).map(UserId).with_context(|| {
+        let near = log.users().name(0);
+        format!("user `{name}` has no events in the model's log (ids look like `{near}`); give newer events with --events")
+    })
+}
+
+/// The moment of a question; by default the first at which every event is known.
+pub(crate) fn asked_moment(written: Option<&str>, log: &EventLog) -> Result<Timestamp> {
+    written.map_or_else(|| Ok(just_after(log.span())), moment)
 }
 
 fn user_column(path: &Path) -> Result<Vec<String>> {
@@ -125,12 +127,11 @@ fn write_lists(lists: &[Answer], path: &Path) -> Result<()> {
 
 /// An answer for people.
 pub(crate) fn words(answer: &Answer, explain: bool) -> String {
-    let name = |item: &AnsweredItem| match &item.title {
-        Some(title) => format!("{title} ({})", item.item),
-        None => item.item.clone(),
-    };
     let rows = answer.items.iter().zip(1..).map(|(item, place)| {
-        let mut row = vec![format!("{place:>2}  {}", name(item)), format!("{:.4}", item.score)];
+        let mut row = vec![
+            format!("{place:>2}  {}", titled(&item.item, item.title.as_deref())),
+            format!("{:.4}", item.score),
+        ];
         if explain {
             row.push(reasons(item));
         }
@@ -140,10 +141,14 @@ pub(crate) fn words(answer: &Answer, explain: bool) -> String {
     format!("For {} as of {}\n{}", answer.user, answer.as_of, table(header, rows))
 }
 
+/// An item by title and id.
+pub(crate) fn titled(item: &str, title: Option<&str>) -> String {
+    title.map_or_else(|| item.to_owned(), |title| format!("{title} ({item})"))
+}
+
 /// The three greatest reasons in words, the rest summed up.
 fn reasons(item: &AnsweredItem) -> String {
-    let total: f64 =
-        item.reasons.iter().map(|reason| reason.share).chain(item.remainder.values().copied()).sum();
+    let total = item.weight();
     let percent = |share: f64| if total == 0.0 { 0.0 } else { 100.0 * share / total };
     let mut lines: Vec<String> = item
         .reasons

@@ -6,7 +6,7 @@ use super::run::{failure, wane};
 use super::shop::{Log, shop};
 
 const MODELS: &str = "Models: popularity, decayed-popularity, personal-count, personal-frequency, related, item-knn, \
-                      vmis-knn, tifu-knn, ease, slim, bpr";
+                      vmis-knn, tifu-knn, ease, slim, bpr, trace";
 
 #[test]
 fn a_line_that_cannot_be_understood_ends_with_2() {
@@ -36,7 +36,7 @@ fn a_line_that_cannot_be_understood_ends_with_2() {
 
 #[test]
 fn help_has_an_example_for_every_verb() {
-    for verb in ["demo", "simulate", "inspect", "features", "fit", "evaluate", "recommend"] {
+    for verb in ["demo", "simulate", "inspect", "features", "fit", "evaluate", "recommend", "explain"] {
         let run = wane(shop(), &format!("{verb} --help"));
         assert_eq!(run.status, Some(0));
         assert!(run.out.contains(&format!("\n  wane {verb} ")), "{}", run.out);

@@ -4,6 +4,7 @@
 
 mod bad_use;
 mod evaluate;
+mod explain;
 mod features;
 mod fit;
 mod inspect;

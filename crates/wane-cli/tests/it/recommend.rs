@@ -42,7 +42,7 @@ fn machines_read_scores_and_the_shares_that_sum_to_them() {
         adds_up(item);
         for reason in reasons(item) {
             assert_eq!(keys(reason), ["age_days", "decay", "event", "relation", "share"]);
-            assert_eq!(keys(&reason["event"]), ["item", "time", "title", "type"]);
+            assert_eq!(keys(&reason["event"]), ["item", "place", "time", "title", "type"]);
         }
     }
     let scores: Vec<f64> = items.iter().map(|item| item["score"].as_f64().unwrap()).collect();

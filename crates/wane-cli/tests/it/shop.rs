@@ -24,6 +24,17 @@ pub(crate) fn shop() -> &'static Path {
     })
 }
 
+/// A model folder: a small trace model of the shop's log and catalogue, made once. Tests only read it.
+pub(crate) fn trace_model() -> &'static str {
+    static MODEL: OnceLock<()> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        let data = "shop/events.parquet --catalogue shop/catalogue.parquet";
+        let small = "--epochs 2 --dim 8 --scales 3 --batch 256";
+        done(shop(), &format!("fit {data} --model trace {small} --out trace"));
+    });
+    "trace"
+}
+
 /// The tables of a fixture, each below its header.
 pub(crate) struct Log {
     rows: Vec<(String, String, i64)>,

@@ -11,7 +11,7 @@
 //!
 //! The same model gives the same bytes: nothing of the clock or of the machine is written. Useful for: saving and
 //! loading fitted models. Not useful for: live state, which a server keeps beside the folder. Beside the model folder
-//! there are only [`JsonLines`], the log of a long search.
+//! there are only what long work leaves: [`JsonLines`], the log of a search, and [`EventFile`], the curves of a training.
 
 mod catalogue;
 mod folder;
@@ -19,6 +19,7 @@ mod json_lines;
 mod log;
 mod manifest;
 mod table;
+mod tensorboard;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::path::Path;
 
 pub use json_lines::JsonLines;
 pub use manifest::{Counts, FORMAT_VERSION, FileRecord, Manifest};
+pub use tensorboard::EventFile;
 
 use crate::error::{Error, Result};
 use crate::events::EventLog;

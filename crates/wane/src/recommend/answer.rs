@@ -36,6 +36,23 @@ pub struct AnsweredItem {
     pub remainder: BTreeMap<&'static str, f64>,
 }
 
+impl AnsweredItem {
+    /// All that speaks for or against the item, signs aside: what percentages are of. The score itself would not do, as
+    /// it may be near 0 or below it.
+    pub fn weight(&self) -> f64 {
+        self.shares().map(f64::abs).sum()
+    }
+
+    /// The sum of all shares: the score, up to rounding.
+    pub fn sum(&self) -> f64 {
+        self.shares().sum()
+    }
+
+    fn shares(&self) -> impl Iterator<Item = f64> {
+        self.reasons.iter().map(|reason| reason.share).chain(self.remainder.values().copied())
+    }
+}
+
 /// One past event and what it adds to a score.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnsweredReason {
@@ -54,6 +71,8 @@ pub struct AnsweredReason {
 /// A past event by name.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AnsweredEvent {
+    /// Its number in the user's history, oldest first, from 1.
+    pub place: usize,
     /// The item acted on.
     pub item: String,
     /// Its title, where the catalogue has one.
@@ -142,9 +161,11 @@ impl Names<'_> {
         }
     }
 
-    fn event(&self, history: History<'_>, place: usize) -> Option<AnsweredEvent> {
+    /// The event at a place of a history, counted from 0.
+    pub fn event(&self, history: History<'_>, place: usize) -> Option<AnsweredEvent> {
         let event = history.get(place)?;
         Some(AnsweredEvent {
+            place: place + 1,
             item: self.item(event.item),
             title: self.title(event.item),
             event_type: self.log.event_types().get(event.event_type.index()).cloned().unwrap_or_default(),

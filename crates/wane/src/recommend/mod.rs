@@ -49,5 +49,7 @@ pub use search::{ApproximateIndex, ExactIndex, SearchIndex};
 pub use settings::ModelSettings;
 pub use tifu_knn::{TifuKnn, TifuKnnSettings};
 pub use top_k::{Scored, top_k};
-pub use trace::{TraceModel, TraceSettings};
+pub use trace::{
+    Learned, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType, TraceModel, TraceSettings,
+};
 pub use vmis_knn::{VmisKnn, VmisKnnSettings};

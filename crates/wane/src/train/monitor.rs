@@ -11,6 +11,11 @@ pub trait Monitor: Sync {
     /// A new piece of work begins.
     fn begin(&self, what: &str, steps: u64);
 
+    /// An epoch of a training begins, counted from 1.
+    fn begin_epoch(&self, epoch: u32, epochs: u32, examples: u64) {
+        self.begin(&format!("epoch {epoch} of at most {epochs}"), examples);
+    }
+
     /// An epoch of training has ended.
     fn epoch(&self, _progress: &Progress) {}
 }

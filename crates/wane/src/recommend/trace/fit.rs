@@ -82,7 +82,7 @@ impl TraceSettings {
         };
         let mut best: Option<(f64, u32, Weights)> = None;
         for epoch in 1..=self.epochs {
-            monitor.begin(&format!("epoch {epoch}"), corpus.len() as u64);
+            monitor.begin_epoch(epoch, self.epochs, corpus.len() as u64);
             let loss = trainer.epoch(|examples| monitor.advance(examples));
             let asked = validation.map(|validation| {
                 let weights = trainer.averaged();

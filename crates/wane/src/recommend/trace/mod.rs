@@ -14,9 +14,11 @@
 //! which is linear where little is known and logarithmic where much is.
 
 mod fit;
+mod learned;
 mod saved;
 mod settings;
 
+pub use learned::{Learned, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType};
 pub use settings::TraceSettings;
 
 use std::borrow::Cow;
