@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::events::{EventLog, ItemId, Timestamp};
 use crate::interest::Features;
 use crate::recommend::{Goal, Query, Question, Recommender, Scores, Training, Validation};
-use crate::train::{Corpus, Link, PopularityTable, Progress, Shape, Trainer, Weights};
+use crate::train::{Corpus, Group, Link, PopularityTable, Progress, Shape, Trainer, Weights};
 
 /// Parts of the log's span at which popularity is counted, as half-lives; the last is all time.
 const FASHIONS: [f32; 5] = [1.0 / 512.0, 1.0 / 128.0, 1.0 / 32.0, 1.0 / 8.0, f32::INFINITY];
@@ -41,6 +41,20 @@ impl TraceSettings {
         Ok(again.run(training, training.log, None).0)
     }
 
+    /// Takes out what is switched off: from these values no gradient leads away.
+    fn leave_out(&self, start: &mut Weights) {
+        if !self.decay {
+            start.group_mut(Group::Rates).fill(-100.0);
+        }
+        if !self.displacement {
+            start.group_mut(Group::Displacements).fill(-100.0);
+        }
+        if !self.vectors {
+            start.vectors.fill(0.0);
+            start.features.fill(0.0);
+        }
+    }
+
     /// Trains on a log; with questions, the model of the epoch that answered them best, and that epoch.
     fn run(
         &self,
@@ -67,7 +81,8 @@ impl TraceSettings {
             links: links.len(),
             fashions: fashions.len(),
         };
-        let start = Weights::start(shape, &time_scales(log, self.scales), training.seed);
+        let mut start = Weights::start(shape, &time_scales(log, self.scales), training.seed);
+        self.leave_out(&mut start);
         let corpus = Corpus::new(log, &links, &features, &popularity, training.goal);
         let mut trainer = Trainer::new(&corpus, start, self.recipe(), training.seed);
         let model = |weights| {

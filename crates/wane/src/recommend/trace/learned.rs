@@ -44,7 +44,7 @@ pub struct LearnedRelation {
     /// Its name.
     pub relation: String,
     /// Events, from the newest back, that speak by it.
-    pub reach: usize,
+    pub reach: u32,
     /// `g_r`: the gain of its saturated sum. The kernel has a size of its own, so relations are compared by `fresh`.
     pub gain: f32,
     /// `g_r sum_m kappa_r(a, 0, 0)` by event type: what a fresh event adds per unit of strength where little else speaks.

@@ -29,6 +29,8 @@ pub struct TraceSettings {
     pub dropout: f32,
     /// Weight decay of vectors.
     pub weight_decay: f32,
+    /// Whether the age of an event counts.
+    pub decay: bool,
     /// Whether an event's place in the history counts beside its age (displacement).
     pub displacement: bool,
     /// Whether popularity at several half-lives counts.
@@ -61,6 +63,7 @@ impl Default for TraceSettings {
             negatives: 2_048,
             dropout: 0.6,
             weight_decay: 0.05,
+            decay: true,
             displacement: true,
             popularity: true,
             vectors: true,

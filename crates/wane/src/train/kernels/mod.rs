@@ -67,7 +67,7 @@ pub(crate) fn asinh_all(values: &mut [f32]) {
                 // ln(x + sqrt(1 + x^2)) loses x where it is small: there the series is exact.
                 let far = ln(size + (size * size + 1.0).sqrt());
                 let square = size * size;
-                let near = size * (1.0 - square * (1.0 / 6.0 - square * (0.075 - square * 0.044_642_857)));
+                let near = size * (1.0 - square * (1.0 / 6.0 - square * (0.075 - square * 0.044_642_86)));
                 *value = (if size < 0.25 { near } else { far }).copysign(*value);
             }
         },

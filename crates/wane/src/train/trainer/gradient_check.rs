@@ -21,7 +21,7 @@ fn log() -> EventLog {
             columns.users.push(user);
             columns.items.push((step as u32 * (user + 2) + user / 2) % 7);
             columns.times.push(Timestamp::from_millis(time));
-            columns.types.push(EventTypeId(((step + user as usize) % 3 == 0) as u8));
+            columns.types.push(EventTypeId(u8::from((step + user as usize).is_multiple_of(3))));
         }
     }
     EventLog::from_columns(columns).unwrap()
