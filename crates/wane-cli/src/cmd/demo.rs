@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use serde_json::json;
 use wane::decay::{IntensitySettings, InterestHalfLife, interest_half_lives};
 use wane::eval::report::{TruthRow, render};
 use wane::eval::{Estimate, JudgeSettings, Span, Split, Targets};
@@ -19,6 +20,9 @@ use super::simulate::write;
 use crate::args::{Demo, TableFormat};
 use crate::terminal::{Terminal, count, table};
 
+/// Passes of the learned model, and links of each item in its mined relations.
+const PASSES: u32 = 2;
+const LINKS: u32 = 20;
 const METRIC: &str = "ndcg@10";
 
 /// Users with more events than this on a day of theirs are bots; people in the demo's shop make a handful.
@@ -51,7 +55,7 @@ pub(crate) fn run(args: &Demo, terminal: Terminal) -> Result<()> {
 
     let split = Split::by_time(data.log.clone(), Span::Share(0.1), Span::Share(0.1), Targets::All)?;
     let contest = Contest {
-        models: ModelSettings::all(),
+        models: demo_models()?,
         judge: JudgeSettings { exclude_seen: false, seed: args.seed },
         on_validation: false,
         trials: 0,
@@ -166,4 +170,13 @@ fn one_answer(data: &Dataset, model: &dyn wane::recommend::Recommender) -> Resul
     };
     let lists = answers(model, &data.log, catalogue, &asked)?;
     Ok(lists.iter().map(|answer| words(answer, true)).collect())
+}
+
+/// All models; the learned one is kept small, so that the demo ends within a minute.
+fn demo_models() -> Result<Vec<ModelSettings>> {
+    let short = |settings: ModelSettings| match settings {
+        ModelSettings::Trace(_) => settings.with("epochs", json!(PASSES))?.with("top", json!(LINKS)),
+        other => Ok(other),
+    };
+    Ok(ModelSettings::all().into_iter().map(short).collect::<wane::Result<_>>()?)
 }

@@ -7,7 +7,8 @@
 //!   the `top` strongest links of an item are kept, by `count / sqrt(out_i in_j)`, where `out` and `in` sum the counts by
 //!   row and by column.
 //!
-//! Counts stay raw, beside their sums, so that training can take out of them what the very user it predicts put in.
+//! Strengths keep the sums of their counts beside them, so that training can take out of a count what the very user it
+//! predicts put in.
 
 use rayon::prelude::*;
 
@@ -19,10 +20,10 @@ const BLOCK: usize = 16_000_000;
 /// Events after an event that may pair with it.
 const NEAR: usize = 100;
 
-/// A mined relation: raw counts with their sums.
+/// A mined relation with the sums of its counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mined {
-    /// Counts as weights, strongest `top` of each item.
+    /// Links by strength `count / sqrt(out in)`, the strongest `top` of each item.
     pub relation: Relation,
     /// Sum of all counts from an item, before pruning.
     pub out: Vec<f32>,
@@ -90,6 +91,16 @@ impl Pairing {
 }
 
 impl Mined {
+    /// What a link's strength is once `own` is taken out of its count.
+    pub fn without(&self, from: ItemId, to: ItemId, strength: f32, own: f32) -> f32 {
+        let (Some(&out), Some(&into)) = (self.out.get(from.index()), self.into.get(to.index())) else {
+            return strength;
+        };
+        let count = strength * (out * into).sqrt() - own;
+        let (out, into) = (out - own, into - own);
+        if count > 1e-4 && out > 1e-4 && into > 1e-4 { count / (out * into).sqrt() } else { 0.0 }
+    }
+
     /// Counts the pairs of a log whose events have these places, and keeps the strongest `top` links of each item.
     pub fn of(name: &str, log: &EventLog, places: &[u32], pairing: Pairing, top: usize) -> Self {
         let n_items = log.n_items();
@@ -146,20 +157,95 @@ fn counts(mut pairs: Vec<(u64, f32)>) -> Vec<(u32, u32, f32)> {
         .collect()
 }
 
+/// The strongest links of each item, with their strengths.
 fn strongest(
-    rows: Vec<(u32, u32, f32)>,
+    mut rows: Vec<(u32, u32, f32)>,
     out: &[f32],
     into: &[f32],
     top: usize,
-) -> impl Iterator<Item = (ItemId, ItemId, f32)> {
-    let strength =
-        move |&(i, j, count): &(u32, u32, f32)| count / (out[i as usize] * into[j as usize]).sqrt();
-    let mut kept = Vec::new();
-    for row in rows.chunk_by(|a, b| a.0 == b.0) {
-        let mut row = row.to_vec();
-        row.sort_by(|a, b| strength(b).total_cmp(&strength(a)).then(a.1.cmp(&b.1)));
-        row.truncate(top);
-        kept.extend(row);
+) -> Vec<(ItemId, ItemId, f32)> {
+    for (i, j, count) in &mut rows {
+        *count /= (out[*i as usize] * into[*j as usize]).sqrt();
     }
-    kept.into_iter().map(|(i, j, count)| (ItemId(i), ItemId(j), count))
+    let mut kept = Vec::new();
+    for row in rows.chunk_by_mut(|a, b| a.0 == b.0) {
+        row.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.1.cmp(&b.1)));
+        kept.extend(row.iter().take(top).map(|&(i, j, strength)| (ItemId(i), ItemId(j), strength)));
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{EventColumns, EventTypeId, Timestamp};
+
+    fn log(events: &[(u32, u32)]) -> EventLog {
+        EventLog::from_columns(EventColumns {
+            users: events.iter().map(|event| event.0).collect(),
+            items: events.iter().map(|event| event.1).collect(),
+            times: (0..events.len() as i64).map(Timestamp::from_millis).collect(),
+            types: vec![EventTypeId(0); events.len()],
+            user_names: vec!["u".into(), "v".into()],
+            item_names: ["a", "b", "c"].map(str::to_owned).into(),
+            event_types: vec!["view".into()],
+            ..EventColumns::default()
+        })
+        .unwrap()
+    }
+
+    fn links(mined: &Mined) -> Vec<Vec<(u32, f32)>> {
+        let row =
+            |item| mined.relation.neighbours(ItemId(item)).map(|(to, strength)| (to.0, strength)).collect();
+        (0..3).map(row).collect()
+    }
+
+    #[test]
+    fn what_follows_is_counted_by_distance() {
+        // u: a b c, v: a c. Counts a-b 1, a-c 1/2 + 1, b-c 1; out a 5/2, b 1; in b 1, c 5/2.
+        let log = log(&[(0, 0), (0, 1), (0, 2), (1, 0), (1, 2)]);
+        let mined = Mined::of("follows", &log, &[0, 1, 2, 0, 1], Pairing::Follows(2), 9);
+        let strength = |count: f32, out: f32, into: f32| count / (out * into).sqrt();
+        let expected = vec![
+            vec![(1, strength(1.0, 2.5, 1.0)), (2, strength(1.5, 2.5, 2.5))],
+            vec![(2, strength(1.0, 1.0, 2.5))],
+            vec![],
+        ];
+        assert_eq!(links(&mined), expected);
+        // Without u's pair a-c: one half less.
+        let left = mined.without(ItemId(0), ItemId(2), expected[0][1].1, 0.5);
+        assert!((left - strength(1.0, 2.0, 2.0)).abs() < 1e-6, "{left}");
+        assert_eq!(links(&mined.reversed())[2].len(), 2);
+    }
+
+    #[test]
+    fn what_comes_together_counts_in_both_directions() {
+        let log = log(&[(0, 0), (0, 1), (1, 2), (1, 2)]);
+        let mined = Mined::of("together", &log, &[0, 0, 0, 1], Pairing::Together, 9);
+        assert_eq!(links(&mined), [vec![(1, 1.0)], vec![(0, 1.0)], vec![]]);
+    }
+
+    #[test]
+    fn partners_are_the_pairs_of_one_event() {
+        let items = [0, 1, 0, 2, 2, 1].map(ItemId);
+        let places = [0, 1, 1, 2, 4, 5];
+        for pairing in [Pairing::Follows(2), Pairing::Together] {
+            for is_reversed in [false, true] {
+                let mut pairs = Vec::new();
+                pairing.pairs(&items, &places, |from, to, weight| {
+                    pairs.push(if is_reversed { (to, from, weight) } else { (from, to, weight) });
+                });
+                let mut parts = Vec::new();
+                for at in 0..items.len() {
+                    pairing.partners(&items, &places, at, is_reversed, |from, weight| {
+                        parts.push((from, items[at], weight));
+                    });
+                }
+                let key = |pair: &(ItemId, ItemId, f32)| (pair.0, pair.1, pair.2.to_bits());
+                pairs.sort_by_key(key);
+                parts.sort_by_key(key);
+                assert_eq!(pairs, parts, "{pairing:?} {is_reversed}");
+            }
+        }
+    }
 }

@@ -87,7 +87,7 @@ impl Link {
     }
 
     /// The items that an item speaks for, each with its strength. From each mined count is first taken out what `own`
-    /// says of its target; where that is nothing, the link is silent.
+    /// says of its target; where it says nothing, the link is silent.
     ///
     /// A mined relation is what *other* users did: a user's own pairs would tell training the answer, and would be
     /// missing when a new user asks. So training takes them out, and to items of the known history, whose pairs it
@@ -104,11 +104,11 @@ impl Link {
                 relation.neighbours(from).for_each(|(to, strength)| speak(to, strength))
             }
             LinkRows::Mined { mined, .. } => {
-                for (to, count) in mined.relation.neighbours(from) {
-                    let Some(own) = own(to) else { continue };
-                    let (out, into) = (mined.out[from.index()] - own, mined.into[to.index()] - own);
-                    if count - own > 1e-4 && out > 0.0 && into > 0.0 {
-                        speak(to, (count - own) / (out * into).sqrt());
+                for (to, strength) in mined.relation.neighbours(from) {
+                    match own(to) {
+                        None => {}
+                        Some(0.0) => speak(to, strength),
+                        Some(own) => speak(to, mined.without(from, to, strength, own)),
                     }
                 }
             }

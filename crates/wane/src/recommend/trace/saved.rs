@@ -31,7 +31,7 @@ fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
         LinkRows::Repeat => return parameters.with(&format!("{name}/self"), reach),
         LinkRows::Given(relation) => ("given", relation, None),
         LinkRows::Mined { mined, pairing, is_reversed } => {
-            ("mined", &mined.relation, Some((mined, *pairing, *is_reversed)))
+            ("mined", &mined.relation, Some((*pairing, *is_reversed)))
         }
     };
     let (offsets, targets, weights) = relation.rows();
@@ -42,9 +42,7 @@ fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
         .with(&format!("{name}/weights"), Array::F32(weights.to_vec()));
     match mined {
         None => parameters,
-        Some((mined, pairing, is_reversed)) => parameters
-            .with(&format!("{name}/out"), Array::F32(mined.out.clone()))
-            .with(&format!("{name}/into"), Array::F32(mined.into.clone()))
+        Some((pairing, is_reversed)) => parameters
             .with(&format!("{name}/window"), Array::U64(vec![window_of(pairing), u64::from(is_reversed)])),
     }
 }
@@ -142,16 +140,12 @@ fn take_link(parameters: &mut Parameters, head: &str, n_items: usize) -> Result<
     let rows = if kind == "given" {
         LinkRows::Given(relation)
     } else {
-        let out = parameters.take_f32(&format!("{name}/out"))?;
-        let into = parameters.take_f32(&format!("{name}/into"))?;
         let [window, is_reversed] = parameters.take_u64(&format!("{name}/window"))?[..] else {
             return Err(damaged(name, "a window and a direction"));
         };
-        if out.len() != n_items || into.len() != n_items {
-            return Err(damaged(name, &format!("sums of {n_items} items")));
-        }
         LinkRows::Mined {
-            mined: Mined { relation, out, into },
+            // Sums of counts serve training alone.
+            mined: Mined { relation, out: Vec::new(), into: Vec::new() },
             pairing: if window == 0 { Pairing::Together } else { Pairing::Follows(window as u32) },
             is_reversed: is_reversed > 0,
         }
