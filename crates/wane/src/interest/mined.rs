@@ -71,21 +71,23 @@ impl Pairing {
         is_reversed: bool,
         mut give: impl FnMut(ItemId, f32),
     ) {
+        let (least, most) = match self {
+            Self::Follows(window) => (1, window),
+            Self::Together => (0, 0),
+        };
+        let distance = |other: usize| places[other].abs_diff(places[at]);
         let mut add = |other: usize| {
-            let distance = places[other].abs_diff(places[at]);
-            let counts = match self {
-                Self::Follows(window) => (1..=window).contains(&distance),
-                Self::Together => distance == 0,
-            };
-            if counts && items[other] != items[at] {
-                give(items[other], 1.0 / distance.max(1) as f32);
+            if distance(other) >= least && items[other] != items[at] {
+                give(items[other], 1.0 / distance(other).max(1) as f32);
             }
         };
         if !is_reversed || self == Self::Together {
-            (at.saturating_sub(NEAR)..at).for_each(&mut add);
+            let before = (at.saturating_sub(NEAR)..at).rev();
+            before.take_while(|&other| distance(other) <= most).for_each(&mut add);
         }
         if is_reversed || self == Self::Together {
-            (at + 1..items.len().min(at + 1 + NEAR)).for_each(&mut add);
+            let after = at + 1..items.len().min(at + 1 + NEAR);
+            after.take_while(|&other| distance(other) <= most).for_each(&mut add);
         }
     }
 }

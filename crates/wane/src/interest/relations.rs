@@ -98,6 +98,13 @@ impl Relation {
         self.targets.is_empty()
     }
 
+    /// The weight of a link, if there is one.
+    pub fn weight(&self, from: ItemId, to: ItemId) -> Option<f32> {
+        let (start, end) = (*self.offsets.get(from.index())?, *self.offsets.get(from.index() + 1)?);
+        let place = self.targets[start..end].binary_search(&to).ok()?;
+        self.weights.get(start + place).copied()
+    }
+
     /// Items that `item` links to, with their weights; empty for an unknown item.
     pub fn neighbours(&self, item: ItemId) -> impl ExactSizeIterator<Item = (ItemId, f32)> + '_ {
         let bound = |place: usize| self.offsets.get(place).copied().unwrap_or(self.targets.len());

@@ -62,16 +62,21 @@ pub struct Corpus<'a> {
     pub(super) steps: Vec<u32>,
     /// Items with events: only they compete in training, or what is new would be learned to be unwanted.
     pub(super) trained: Vec<u32>,
+    delays: &'a [i64],
 }
 
 impl<'a> Corpus<'a> {
     /// Compiles a log.
+    ///
+    /// `delays` are by how much questions will come after the last counted event, in milliseconds: examples are shown a
+    /// popularity that is as old, or its freshness would be trusted more than it will deserve. Empty: never.
     pub fn new(
         log: &'a EventLog,
         links: &'a [Link],
         features: &'a Features,
         popularity: &'a PopularityTable,
         goal: Goal,
+        delays: &'a [i64],
     ) -> Self {
         let mut has_events = vec![false; log.n_items()];
         log.events().items().iter().for_each(|item| has_events[item.index()] = true);
@@ -86,6 +91,7 @@ impl<'a> Corpus<'a> {
             steps: Vec::new(),
             trained,
             wanted: Vec::new(),
+            delays,
         };
         let takes_back: Vec<bool> =
             log.event_types().iter().map(|name| WITHDRAWALS.contains(&name.as_str())).collect();
@@ -116,14 +122,22 @@ impl<'a> Corpus<'a> {
             }
         }
         if self.targets.len() > first {
+            let counted = Timestamp::from_millis(as_of.millis().saturating_sub(self.delay()));
             self.examples.push(Example {
                 user,
                 known: basket.start as u32,
                 as_of,
                 targets: first as u32..self.targets.len() as u32,
-                bin: self.popularity.bin(as_of) as u32,
+                bin: self.popularity.bin(counted) as u32,
             });
         }
+    }
+
+    /// The delay of the next example: each of the delays in its turn, in an order without a rhythm.
+    fn delay(&self) -> i64 {
+        let turn = (self.examples.len() as u32).wrapping_mul(0x9e37_79b9);
+        let place = (u64::from(turn) * self.delays.len() as u64) >> 32;
+        self.delays.get(place as usize).copied().unwrap_or_default()
     }
 
     pub(super) fn targets(&self, example: &Example) -> &[u32] {

@@ -4,12 +4,15 @@ use rayon::prelude::*;
 
 use super::batch::{ABSENT, Members, Visit};
 use super::corpus::{Corpus, Example};
+use super::popularity::Words;
 
 /// Mixed popularity, one row of candidates for each bin that the batch needs.
 #[derive(Debug, Default)]
 pub(super) struct Fashions {
-    /// Rows, one after another.
-    pub(super) rows: Vec<f32>,
+    /// Mixed rows, one after another.
+    rows: Vec<f32>,
+    /// What they were mixed from.
+    words: Vec<Words>,
     width: usize,
     bins: Vec<u32>,
     /// Row of each bin of the corpus.
@@ -39,9 +42,12 @@ impl Fashions {
         if weights.is_empty() {
             return;
         }
+        self.words.resize_with(self.words.len().max(self.bins.len()), Words::default);
         let items = &members.items[..members.candidates];
-        self.rows.par_chunks_mut(self.width).zip(&self.bins).for_each(|(row, &bin)| {
-            corpus.popularity.add(bin as usize, weights, items.iter().copied(), row);
+        let rows = self.rows.par_chunks_mut(self.width).zip(&mut self.words);
+        rows.zip(&self.bins).for_each(|((row, words), &bin)| {
+            corpus.popularity.read(bin as usize, items, words);
+            words.mix(weights, row);
         });
     }
 
@@ -54,28 +60,10 @@ impl Fashions {
         &self.rows[place * self.width..][..self.width]
     }
 
-    /// Gradients of the weights from those of the rows.
-    pub(super) fn along(
-        &self,
-        corpus: &Corpus<'_>,
-        members: &Members,
-        adjoints: &[f32],
-        gradients: &mut [f32],
-    ) {
-        if gradients.is_empty() {
-            return;
-        }
-        let items = &members.items[..members.candidates];
-        let rows = adjoints.par_chunks(self.width).zip(&self.bins);
-        let parts: Vec<Vec<f32>> = rows
-            .map(|(row, &bin)| {
-                let mut part = vec![0.0; gradients.len()];
-                corpus.popularity.along(bin as usize, items, row, &mut part);
-                part
-            })
-            .collect();
-        for part in parts {
-            gradients.iter_mut().zip(part).for_each(|(gradient, part)| *gradient += part);
+    /// Adds the gradients of the weights, from those of an example's logits.
+    pub(super) fn along(&self, place: usize, adjoints: &[f32], gradients: &mut [f32]) {
+        if !gradients.is_empty() {
+            self.words[place].along(adjoints, gradients);
         }
     }
 }

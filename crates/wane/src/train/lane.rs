@@ -18,17 +18,14 @@ use rand::{Rng, SeedableRng};
 use super::batch::{Members, Visit};
 use super::corpus::{Corpus, Example};
 use super::fashions::Fashions;
-use super::kernels::{Retreat, add_scaled, advance, asinh_all, dot, exp_all, softmax};
-use super::links::OwnPairs;
+use super::kernels::{Retreat, add_scaled, advance, dot, softmax};
+use super::link_pass::LinkPass;
 use super::weights::{Group, Shape, Weights, sigmoid};
 use crate::decay::TimeBasis;
-use crate::events::{History, ItemId, UserId};
+use crate::events::{History, UserId};
 
 /// Examples whose logits are held at once: their table stays in the cache.
 const TILE: usize = 64;
-
-/// Events of a user that relations look back on at most.
-const EVENTS: usize = 1_000;
 
 /// What all lanes of a step read.
 pub(super) struct Step<'a> {
@@ -44,7 +41,6 @@ pub(super) struct Step<'a> {
     pub(super) share: f32,
     pub(super) fashions: &'a Fashions,
     pub(super) dropout: Dropout,
-    pub(super) smoothing: f32,
 }
 
 /// Shares of numbers that are dropped in training.
@@ -65,8 +61,6 @@ pub(super) struct Lane {
     pub(super) offsets: Vec<f32>,
     /// Gradients of the shared weights.
     pub(super) shared: Vec<f32>,
-    /// Gradients of the rows of [`Fashions`].
-    pub(super) fashions: Vec<f32>,
     pub(super) loss: f64,
     runs: Vec<Run>,
     states: Vec<f32>,
@@ -96,7 +90,6 @@ impl Lane {
         let shape = step.weights.shape;
         reset(&mut self.vectors, step.vectors.len());
         reset(&mut self.offsets, step.offsets.len());
-        reset(&mut self.fashions, step.fashions.rows.len());
         reset(&mut self.shared, shape.shared());
         self.loss = 0.0;
         let mut random = SmallRng::seed_from_u64(seed);
@@ -196,8 +189,8 @@ impl Lane {
             for (row, example) in logits.chunks_exact_mut(n).zip(examples) {
                 self.loss += rank_row(step, example, row, &mut self.links, &mut self.shared);
                 add_scaled(&mut self.offsets, 1.0, row);
-                let bin = step.fashions.place(example);
-                add_scaled(&mut self.fashions[bin * n..][..n], 1.0, row);
+                let fashions = &mut self.shared[step.weights.shape.range(Group::Fashions)];
+                step.fashions.along(step.fashions.place(example), row, fashions);
             }
             let logits = table(&self.logits[..rows * n], rows, n);
             let adjoints = table_mut(&mut self.query_adjoints[place.clone()], rows, dim);
@@ -303,195 +296,10 @@ fn rank_row(
     let each = 1.0 / targets.len() as f32;
     let places = targets.iter().map(|target| step.members.place(*target) as usize);
     let mut loss: f64 = places.clone().map(|place| f64::from(-row[place] * each)).sum();
-    loss += f64::from(softmax(row));
-    // Label smoothing spreads a share of the target over all candidates.
-    let spread = step.smoothing / row.len() as f32;
-    row.iter_mut().for_each(|p| *p = (*p - spread) * step.share);
-    places.for_each(|place| row[place] -= each * (1.0 - step.smoothing) * step.share);
+    loss += f64::from(softmax(row, step.share));
+    places.for_each(|place| row[place] -= each * step.share);
     links.backward(step, row, shared);
     loss
-}
-
-/// Relations of one example: forward, and what the way back needs of it.
-#[derive(Debug, Default)]
-struct LinkPass {
-    /// Weight of each recent event in each scale, newest first.
-    decays: Vec<f32>,
-    ages: Vec<f32>,
-    newer: Vec<f32>,
-    types: Vec<u8>,
-    /// Per relation: links that met a candidate.
-    met: Vec<Vec<Met>>,
-    /// Per relation: candidates met, and the sums `x` there.
-    touched: Vec<Vec<u32>>,
-    sums: Vec<Vec<f32>>,
-    /// A row of all candidates, 0 between uses.
-    row: Vec<f32>,
-    is_touched: Vec<bool>,
-    /// What each candidate is to the example; all are nothing between uses.
-    marks: Vec<Mark>,
-    own_pairs: OwnPairs,
-}
-
-/// What a candidate is to an example.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Mark {
-    None,
-    Target,
-    /// In the history: mined relations are silent.
-    Known,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Met {
-    event: u32,
-    candidate: u32,
-    strength: f32,
-}
-
-impl LinkPass {
-    fn prepare(&mut self, step: &Step<'_>) {
-        let n_links = step.corpus.links.len();
-        self.met.resize_with(n_links, Vec::new);
-        self.touched.resize_with(n_links, Vec::new);
-        self.sums.resize_with(n_links, Vec::new);
-        reset(&mut self.row, step.members.candidates);
-        self.is_touched.clear();
-        self.is_touched.resize(step.members.candidates, false);
-        self.marks.clear();
-        self.marks.resize(step.members.candidates, Mark::None);
-    }
-
-    fn forward(&mut self, step: &Step<'_>, example: &Example, logits: &mut [f32]) {
-        let Some(reach) = step.corpus.links.iter().map(|link| link.reach).max() else { return };
-        let history = step.corpus.log.history(example.user).first(example.known as usize);
-        let history = history.last(recent(&step.corpus.steps(example.user)[..history.len()], reach));
-        self.read_decays(step, history, example);
-        self.read_pairs(step, example);
-        self.mark(step, history, example, [Mark::Target, Mark::Known]);
-        let Shape { scales, types, .. } = step.weights.shape;
-        let gains = step.weights.group(Group::Gains);
-        let members = step.members;
-        for (r, link) in step.corpus.links.iter().enumerate() {
-            self.met[r].clear();
-            self.touched[r].clear();
-            let coefficients = &step.weights.group(Group::Kernels)[r * types * scales..][..types * scales];
-            for event in (0..history.len()).take_while(|&event| self.newer[event] < link.reach as f32) {
-                let place = history.len() - 1 - event;
-                let kind = self.types[event] as usize;
-                let kappa =
-                    dot(&coefficients[kind * scales..][..scales], &self.decays[event * scales..][..scales]);
-                let from = history.items()[place];
-                let (marks, pairs) = (&self.marks, &self.own_pairs);
-                let own = |to: ItemId| match marks.get(members.place(to.0) as usize) {
-                    Some(Mark::Known) => None,
-                    Some(Mark::Target) => Some(pairs.of(r, from, to)),
-                    _ => Some(0.0),
-                };
-                let (row, is_touched) = (&mut self.row, &mut self.is_touched);
-                let (met, touched) = (&mut self.met[r], &mut self.touched[r]);
-                link.strengths(from, own, |to, strength| {
-                    let candidate = members.place(to.0);
-                    let Some(is_touched) = is_touched.get_mut(candidate as usize) else { return };
-                    if !*is_touched {
-                        *is_touched = true;
-                        touched.push(candidate);
-                    }
-                    row[candidate as usize] += kappa * strength;
-                    met.push(Met { event: event as u32, candidate, strength });
-                });
-            }
-            let (touched, sums) = (&self.touched[r], &mut self.sums[r]);
-            sums.clear();
-            sums.extend(touched.iter().map(|&c| self.row[c as usize]));
-            for &c in touched {
-                self.row[c as usize] = 0.0;
-                self.is_touched[c as usize] = false;
-            }
-            let mut saturated = sums.clone();
-            asinh_all(&mut saturated);
-            touched.iter().zip(saturated).for_each(|(&c, x)| logits[c as usize] += gains[r] * x);
-        }
-        self.mark(step, history, example, [Mark::None; 2]);
-    }
-
-    /// Marks the candidates that are targets, then those of the known history.
-    fn mark(&mut self, step: &Step<'_>, history: History<'_>, example: &Example, [target, known]: [Mark; 2]) {
-        let targets = step.corpus.targets(example).iter().map(|item| (*item, target));
-        for (item, mark) in targets.chain(history.items().iter().map(|item| (item.0, known))) {
-            if let Some(place) = self.marks.get_mut(step.members.place(item) as usize) {
-                *place = mark;
-            }
-        }
-    }
-
-    /// Sums what the example's user put into the links to its targets.
-    fn read_pairs(&mut self, step: &Step<'_>, example: &Example) {
-        let items = step.corpus.log.history(example.user).items();
-        let (places, targets) = (step.corpus.steps(example.user), step.corpus.targets(example));
-        self.own_pairs.count(step.corpus.links, items, places, targets);
-    }
-
-    fn read_decays(&mut self, step: &Step<'_>, history: History<'_>, example: &Example) {
-        self.ages.clear();
-        self.newer.clear();
-        self.types.clear();
-        self.decays.clear();
-        let known = example.known as usize;
-        let steps = &step.corpus.steps(example.user)[known - history.len()..known];
-        let last = steps.last().copied().unwrap_or_default();
-        for (event, place) in history.iter().zip(steps).rev() {
-            let newer = (last - place) as f32;
-            self.newer.push(newer);
-            let age = example.as_of.days_since(event.time) as f32;
-            self.ages.push(age);
-            self.types.push(event.event_type.0);
-            let scales = step.basis.rates.iter().zip(&step.basis.displacements);
-            self.decays.extend(scales.map(|(rate, displacement)| -(rate * age + displacement * newer)));
-        }
-        exp_all(&mut self.decays);
-    }
-
-    fn backward(&mut self, step: &Step<'_>, adjoints: &[f32], shared: &mut [f32]) {
-        let shape = step.weights.shape;
-        let Shape { scales, types, .. } = shape;
-        let (kernels, gains, rates, displacements) = (
-            shape.range(Group::Kernels).start,
-            shape.range(Group::Gains).start,
-            shape.range(Group::Rates).start,
-            shape.range(Group::Displacements).start,
-        );
-        let mut of_kappa = vec![0.0; self.ages.len()];
-        for r in 0..self.met.len() {
-            let gain = step.weights.group(Group::Gains)[r];
-            for (&c, &x) in self.touched[r].iter().zip(&self.sums[r]) {
-                let dz = adjoints[c as usize];
-                shared[gains + r] += dz * x.asinh();
-                self.row[c as usize] = dz * gain / (1.0 + x * x).sqrt();
-            }
-            of_kappa.fill(0.0);
-            for met in &self.met[r] {
-                of_kappa[met.event as usize] += met.strength * self.row[met.candidate as usize];
-            }
-            self.touched[r].iter().for_each(|&c| self.row[c as usize] = 0.0);
-            for (event, &of_kappa) in of_kappa.iter().enumerate().filter(|(_, d)| **d != 0.0) {
-                let start = (r * types + self.types[event] as usize) * scales;
-                for m in 0..scales {
-                    let decay = self.decays[event * scales + m];
-                    shared[kernels + start + m] += of_kappa * decay;
-                    let of_decay = of_kappa * step.weights.group(Group::Kernels)[start + m] * decay;
-                    shared[rates + m] -= of_decay * self.ages[event];
-                    shared[displacements + m] -= of_decay * self.newer[event];
-                }
-            }
-        }
-    }
-}
-
-/// Number of the last events whose places are among the last `reach`, [`EVENTS`] at most.
-pub(crate) fn recent(steps: &[u32], reach: u32) -> usize {
-    let last = steps.last().copied().unwrap_or_default();
-    steps.iter().rev().take(EVENTS).take_while(|&&step| last - step < reach).count()
 }
 
 /// By how many places an event pushes out what was before it.
@@ -511,7 +319,7 @@ fn age_of_last(history: History<'_>, example: &Example) -> f32 {
     last.map_or(0.0, |last| example.as_of.days_since(*last)) as f32
 }
 
-fn reset(values: &mut Vec<f32>, n: usize) {
+pub(super) fn reset(values: &mut Vec<f32>, n: usize) {
     values.clear();
     values.resize(n, 0.0);
 }

@@ -1,7 +1,5 @@
 //! Relations as the model reads them: `self`, mined from the log, and given by the catalogue.
 
-use hashbrown::HashMap;
-
 use super::Goal;
 use crate::events::{EventLog, ItemId};
 use crate::interest::{Catalogue, Mined, Pairing, Relation};
@@ -113,33 +111,5 @@ impl Link {
                 }
             }
         }
-    }
-}
-
-/// What one user's events put into the links to some targets.
-#[derive(Debug, Default)]
-pub(super) struct OwnPairs(Vec<HashMap<(u32, u32), f32>>);
-
-impl OwnPairs {
-    /// Sums what a user's whole history put into the links to the targets, for every relation.
-    pub(super) fn count(&mut self, links: &[Link], items: &[ItemId], places: &[u32], targets: &[u32]) {
-        let is_target = |item: &ItemId| targets.contains(&item.0);
-        let at: Vec<usize> = (0..items.len()).filter(|&place| is_target(&items[place])).collect();
-        self.0.resize_with(links.len(), HashMap::new);
-        for (own, link) in self.0.iter_mut().zip(links) {
-            own.clear();
-            if let LinkRows::Mined { pairing, is_reversed, .. } = link.rows {
-                for &at in &at {
-                    pairing.partners(items, places, at, is_reversed, |from, weight| {
-                        *own.entry((from.0, items[at].0)).or_default() += weight;
-                    });
-                }
-            }
-        }
-    }
-
-    /// What they put into the link of a relation from one item to another.
-    pub(super) fn of(&self, link: usize, from: ItemId, to: ItemId) -> f32 {
-        self.0.get(link).and_then(|own| own.get(&(from.0, to.0))).copied().unwrap_or_default()
     }
 }

@@ -8,6 +8,7 @@ mod corpus;
 mod fashions;
 mod kernels;
 mod lane;
+mod link_pass;
 mod links;
 mod monitor;
 mod popularity;
@@ -21,5 +22,5 @@ pub use popularity::PopularityTable;
 pub use trainer::{Recipe, Trainer};
 pub use weights::{Group, Shape, Weights};
 
-pub(crate) use kernels::{add_scaled, asinh_all, dot};
-pub(crate) use lane::recent;
+pub(crate) use kernels::{add_scaled, asinh_all, dot, softmax};
+pub(crate) use link_pass::recent;

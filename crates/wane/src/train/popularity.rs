@@ -3,20 +3,20 @@
 //! Counts are taken at the start of time bins that hold equally many events, so that a prediction inside a bin sees
 //! strictly earlier events only, and the resolution follows the activity of the log.
 //!
-//! A logarithm is kept as a byte, rounded to a [`STEP`]th: eight half-lives of an item are then one word, and the
-//! table of a batch's candidates is read at the cost of one cache line each.
+//! A logarithm is kept as a byte, rounded to a [`STEP`]th: four half-lives of an item are then one word, which is
+//! fetched at once; what is done with its bytes then runs over contiguous numbers.
 
-use pulp::Arch;
-
-use super::kernels::exp_all;
+use super::kernels::{add_bytes, dot_bytes, exp_all};
 use crate::events::{ItemId, Timestamp};
 
-/// Entries of the table at most, a bound on memory (8 bytes each).
-const SIZE: usize = 32_000_000;
+/// Entries of the table at most, a bound on memory (4 bytes each).
+const SIZE: usize = 64_000_000;
 /// Bins at most.
 const BINS: usize = 128;
 /// Half-lives at most.
-const WIDTH: usize = 8;
+const WIDTH: usize = 4;
+/// Items scored at once.
+const BLOCK: usize = 256;
 /// Parts of 1 that a logarithm is rounded to; a count of 344,000 is the highest that a byte holds.
 const STEP: f32 = 20.0;
 
@@ -27,14 +27,15 @@ pub struct PopularityTable {
     n_items: usize,
     /// Start of each bin, ascending.
     starts: Vec<Timestamp>,
-    /// By bin, then item; one byte per half-life.
-    values: Vec<[u8; WIDTH]>,
+    /// By bin, then item; one byte per half-life, the first lowest.
+    values: Vec<u32>,
 }
 
 impl PopularityTable {
-    /// Counts events, oldest first, at these half-lives in days (infinite: all time).
+    /// Counts events, oldest first, at these half-lives in days (infinite: all time), four at most.
     pub fn new(events: &[(Timestamp, ItemId)], n_items: usize, half_lives: &[f32]) -> Self {
-        let rates: Vec<f32> = half_lives.iter().map(|half_life| std::f32::consts::LN_2 / half_life).collect();
+        let rates: Vec<f32> =
+            half_lives.iter().take(WIDTH).map(|half_life| std::f32::consts::LN_2 / half_life).collect();
         let bins = (SIZE / n_items.max(1)).clamp(2, BINS).min(events.len().max(1));
         let mut starts: Vec<Timestamp> =
             (0..bins).filter_map(|bin| events.get(bin * events.len() / bins)).map(|event| event.0).collect();
@@ -42,7 +43,7 @@ impl PopularityTable {
         // One more bin after the last event: a question from now on.
         starts.extend(events.last().map(|last| Timestamp::from_millis(last.0.millis().saturating_add(1))));
         let mut counter = Counter::new(&rates, n_items);
-        let mut values = vec![[0; WIDTH]; starts.len() * n_items];
+        let mut values = vec![0; starts.len() * n_items];
         let mut next = 0;
         for (&start, values) in starts.iter().zip(values.chunks_exact_mut(n_items.max(1))) {
             let end = next + events[next..].partition_point(|event| event.0 < start);
@@ -64,41 +65,47 @@ impl PopularityTable {
     }
 
     /// Adds to each score the weighted counts of its item in a bin.
-    pub fn add(&self, bin: usize, weights: &[f32], items: impl Iterator<Item = u32>, scores: &mut [f32]) {
-        let mut each = [0.0; WIDTH];
-        each.iter_mut().zip(weights).for_each(|(each, weight)| *each = weight / STEP);
-        let Some(row) = self.values.get(bin * self.n_items..(bin + 1) * self.n_items) else { return };
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (score, item) in scores.iter_mut().zip(items) {
-                    let bytes = row[item as usize];
-                    let mut share = 0.0;
-                    for h in 0..WIDTH {
-                        share += each[h] * f32::from(bytes[h]);
-                    }
-                    *score += share;
-                }
-            },
-        );
+    pub fn add(&self, bin: usize, weights: &[f32], mut items: impl Iterator<Item = u32>, scores: &mut [f32]) {
+        let row = self.row(bin);
+        let mut words = Words::default();
+        for scores in scores.chunks_mut(BLOCK) {
+            words.read(row, items.by_ref().take(scores.len()));
+            words.mix(weights, scores);
+        }
     }
 
-    /// The weights' gradients from those of the scores: what [`Self::add`] does, backward.
-    pub(super) fn along(&self, bin: usize, items: &[u32], adjoints: &[f32], gradients: &mut [f32]) {
-        let mut sums = [0.0; WIDTH];
-        let Some(row) = self.values.get(bin * self.n_items..(bin + 1) * self.n_items) else { return };
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (adjoint, &item) in adjoints.iter().zip(items) {
-                    let bytes = row[item as usize];
-                    for h in 0..WIDTH {
-                        sums[h] += adjoint * f32::from(bytes[h]);
-                    }
-                }
-            },
-        );
-        gradients.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum / STEP);
+    /// Fetches the counts of some items in a bin.
+    pub(super) fn read(&self, bin: usize, items: &[u32], words: &mut Words) {
+        words.read(self.row(bin), items.iter().copied());
+    }
+
+    fn row(&self, bin: usize) -> &[u32] {
+        self.values.get(bin * self.n_items..(bin + 1) * self.n_items).unwrap_or_default()
+    }
+}
+
+/// Counts of some items in one bin.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Words(Vec<u32>);
+
+impl Words {
+    fn read(&mut self, row: &[u32], items: impl Iterator<Item = u32>) {
+        self.0.clear();
+        self.0.extend(items.map(|item| row.get(item as usize).copied().unwrap_or_default()));
+    }
+
+    /// Adds to each score the weighted counts of its item.
+    pub(super) fn mix(&self, weights: &[f32], scores: &mut [f32]) {
+        for (h, weight) in weights.iter().enumerate() {
+            add_bytes(scores, weight / STEP, &self.0, 8 * h as u32);
+        }
+    }
+
+    /// The weights' gradients from those of the scores: what [`Self::mix`] does, backward.
+    pub(super) fn along(&self, adjoints: &[f32], gradients: &mut [f32]) {
+        for (h, gradient) in gradients.iter_mut().enumerate() {
+            *gradient += dot_bytes(adjoints, &self.0, 8 * h as u32) / STEP;
+        }
     }
 }
 
@@ -126,7 +133,7 @@ impl<'a> Counter<'a> {
     }
 
     /// Writes the logarithms of the counts as they have aged by a moment.
-    fn write(&self, at: Timestamp, values: &mut [[u8; WIDTH]]) {
+    fn write(&self, at: Timestamp, values: &mut [u32]) {
         let gaps: Vec<f32> =
             self.last.iter().map(|last| last.map_or(0.0, |last| at.days_since(last)) as f32).collect();
         for (place, (counts, rate)) in self.counts.chunks_exact(gaps.len().max(1)).zip(self.rates).enumerate()
@@ -134,7 +141,7 @@ impl<'a> Counter<'a> {
             let mut kept: Vec<f32> = gaps.iter().map(|gap| -rate * gap).collect();
             exp_all(&mut kept);
             for (value, (count, kept)) in values.iter_mut().zip(counts.iter().zip(kept)) {
-                value[place] = ((count * kept).ln_1p() * STEP).round().min(255.0) as u8;
+                *value |= (((count * kept).ln_1p() * STEP).round().min(255.0) as u32) << (8 * place);
             }
         }
     }

@@ -35,8 +35,6 @@ pub struct Recipe {
     pub dropout: f32,
     /// Share of the numbers of query vectors that are dropped.
     pub query_dropout: f32,
-    /// Share of the target that is spread over all candidates.
-    pub smoothing: f32,
     /// Share that the mean of weights keeps per step.
     pub average: f32,
     /// Share of the log-Q correction for items that are candidates more often than others, 0 to 1.
@@ -57,7 +55,6 @@ impl Default for Recipe {
             decay: 0.05,
             dropout: 0.6,
             query_dropout: 0.0,
-            smoothing: 0.0,
             average: 0.999,
             correction: 1.0,
             id_dropout: 0.1,
@@ -198,7 +195,6 @@ impl<'a> Trainer<'a> {
             share: 1.0 / examples as f32,
             fashions: &self.fashions,
             dropout: Dropout { events: self.recipe.dropout, query: self.recipe.query_dropout },
-            smoothing: self.recipe.smoothing,
         };
         let parts = split_evenly(visits, examples);
         self.lanes
@@ -218,10 +214,7 @@ impl<'a> Trainer<'a> {
             add(&mut total.vectors, &lane.vectors);
             add(&mut total.offsets, &lane.offsets);
             add(&mut total.shared, &lane.shared);
-            add(&mut total.fashions, &lane.fashions);
         }
-        let fashions = self.weights.shape.range(Group::Fashions);
-        self.fashions.along(self.corpus, &self.members, &total.fashions, &mut total.shared[fashions]);
     }
 
     /// Vectors `e_j = id_j + sum of its features' vectors / sqrt(their number)` of the members, and offsets of the candidates.

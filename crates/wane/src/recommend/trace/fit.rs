@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::balance::Balance;
 use super::{TraceModel, TraceSettings};
 use crate::error::Result;
 use crate::events::{EventLog, ItemId, Timestamp};
@@ -14,7 +15,7 @@ use crate::recommend::{Goal, Query, Question, Recommender, Scores, Training, Val
 use crate::train::{Corpus, Group, Link, PopularityTable, Progress, Shape, Trainer, Weights};
 
 /// Parts of the log's span at which popularity is counted, as half-lives; the last is all time.
-const FASHIONS: [f32; 5] = [1.0 / 512.0, 1.0 / 128.0, 1.0 / 32.0, 1.0 / 8.0, f32::INFINITY];
+const FASHIONS: [f32; 4] = [1.0 / 512.0, 1.0 / 96.0, 1.0 / 16.0, f32::INFINITY];
 /// One in so many events is held out where no questions are given.
 const HELD_OUT: usize = 10;
 /// Questions asked after each epoch.
@@ -31,14 +32,16 @@ impl TraceSettings {
         let own = held_out.as_ref().map(|held_out| held_out.validation(training.goal));
         let validation = training.validation.or(own.as_ref());
         let Some(validation) = validation.filter(|validation| !validation.questions.is_empty()) else {
-            return Ok(self.run(training, training.log, None).0);
+            return Ok(self.run(training, training.log, Lesson::default()).model);
         };
-        let (model, epochs) = self.run(training, validation.log, Some(validation));
+        let lesson = Lesson { validation: Some(validation), delays: delays(validation), balance: None };
+        let outcome = self.run(training, validation.log, lesson);
         if validation.log.len() == training.log.len() {
-            return Ok(model);
+            return Ok(outcome.model);
         }
-        let again = Self { epochs, ..self.clone() };
-        Ok(again.run(training, training.log, None).0)
+        let again = Self { epochs: outcome.epochs, ..self.clone() };
+        let lesson = Lesson { validation: None, delays: delays(validation), balance: Some(outcome.balance) };
+        Ok(again.run(training, training.log, lesson).model)
     }
 
     /// Takes out what is switched off: from these values no gradient leads away.
@@ -55,13 +58,8 @@ impl TraceSettings {
         }
     }
 
-    /// Trains on a log; with questions, the model of the epoch that answered them best, and that epoch.
-    fn run(
-        &self,
-        training: &Training<'_>,
-        log: &EventLog,
-        validation: Option<&Validation<'_>>,
-    ) -> (TraceModel, u32) {
+    /// Trains on a log; with questions, the model of the epoch that answered them best.
+    fn run(&self, training: &Training<'_>, log: &EventLog, lesson: Lesson<'_>) -> Outcome {
         let (catalogue, monitor) = (training.catalogue, training.monitor);
         let features = catalogue.filter(|_| self.features).map_or_else(Features::default, Features::of);
         let links = Link::plan(log, catalogue, training.goal, self.link_plan());
@@ -83,7 +81,7 @@ impl TraceSettings {
         };
         let mut start = Weights::start(shape, &time_scales(log, self.scales), training.seed);
         self.leave_out(&mut start);
-        let corpus = Corpus::new(log, &links, &features, &popularity, training.goal);
+        let corpus = Corpus::new(log, &links, &features, &popularity, training.goal, &lesson.delays);
         let mut trainer = Trainer::new(&corpus, start, self.recipe(), training.seed);
         let model = |weights| {
             TraceModel::new(
@@ -95,13 +93,21 @@ impl TraceSettings {
                 training.goal,
             )
         };
-        let mut best: Option<(f64, u32, Weights)> = None;
+        let mut balance = lesson.balance.unwrap_or_else(|| Balance::even(&trainer.averaged()));
+        let mut best: Option<Outcome> = None;
         for epoch in 1..=self.epochs {
             monitor.begin_epoch(epoch, self.epochs, corpus.len() as u64);
             let loss = trainer.epoch(|examples| monitor.advance(examples));
-            let asked = validation.map(|validation| {
+            let asked = lesson.validation.map(|validation| {
                 let weights = trainer.averaged();
-                (mean_gain(&model(weights.clone()), validation), weights)
+                balance.improve(&model(weights.clone()), &sample(validation));
+                let model = model(balance.applied(weights));
+                Outcome {
+                    gain: mean_gain(&model, validation),
+                    model,
+                    epochs: epoch,
+                    balance: balance.clone(),
+                }
             });
             monitor.epoch(&Progress {
                 epoch,
@@ -109,20 +115,57 @@ impl TraceSettings {
                 loss,
                 rate: f64::from(trainer.rate()),
                 examples: corpus.len() as u64,
-                gain: asked.as_ref().map(|asked| asked.0),
+                gain: asked.as_ref().map(|asked| asked.gain),
             });
-            let Some((gain, weights)) = asked else { continue };
-            if best.as_ref().is_none_or(|best| gain > best.0) {
-                best = Some((gain, epoch, weights));
-            } else if best.as_ref().is_some_and(|best| epoch >= best.1 + self.patience) {
+            let Some(asked) = asked else { continue };
+            if best.as_ref().is_none_or(|best| asked.gain > best.gain) {
+                best = Some(asked);
+            } else if best.as_ref().is_some_and(|best| epoch >= best.epochs + self.patience) {
                 break;
             }
         }
-        match best {
-            Some((_, epoch, weights)) => (model(weights), epoch),
-            None => (model(trainer.averaged()), self.epochs),
-        }
+        best.unwrap_or_else(|| Outcome {
+            gain: 0.0,
+            model: model(balance.applied(trainer.averaged())),
+            epochs: self.epochs,
+            balance,
+        })
     }
+}
+
+/// What a training is given beside the log.
+#[derive(Default)]
+struct Lesson<'a> {
+    /// Questions that show when to stop and what the parts deserve.
+    validation: Option<&'a Validation<'a>>,
+    /// By how much questions come after the log, in milliseconds.
+    delays: Vec<i64>,
+    /// What the parts deserve, where that is known already.
+    balance: Option<Balance>,
+}
+
+/// A trained model, with what training it again needs to know.
+struct Outcome {
+    gain: f64,
+    model: TraceModel,
+    epochs: u32,
+    balance: Balance,
+}
+
+/// By how many milliseconds each question comes after the last event that may be learned from, in order.
+fn delays(validation: &Validation<'_>) -> Vec<i64> {
+    let end = validation.log.span().map_or(i64::MAX, |(_, last)| last.millis());
+    let questions = validation.questions.iter();
+    let mut delays: Vec<i64> =
+        questions.map(|question| question.as_of.millis().saturating_sub(end).max(0)).collect();
+    delays.sort_unstable();
+    delays
+}
+
+/// At most [`QUESTIONS`] of the questions, spread over all.
+fn sample<'a>(validation: &'a Validation<'a>) -> Vec<&'a Question<'a>> {
+    let step = validation.questions.len().div_ceil(QUESTIONS).max(1);
+    validation.questions.iter().step_by(step).collect()
 }
 
 /// Questions that a model holds out itself: what came in the last part of the log.
@@ -176,8 +219,7 @@ fn time_scales(log: &EventLog, n: usize) -> Vec<f32> {
 fn mean_gain(model: &TraceModel, validation: &Validation<'_>) -> f64 {
     // Questions that name what competes are answered quickly: all are asked.
     let is_named = validation.questions.iter().all(|question| question.others.is_some());
-    let step = if is_named { 1 } else { validation.questions.len().div_ceil(QUESTIONS).max(1) };
-    let asked: Vec<&Question<'_>> = validation.questions.iter().step_by(step).collect();
+    let asked = if is_named { validation.questions.iter().collect() } else { sample(validation) };
     let gains: Vec<f64> = asked
         .par_iter()
         .map_init(|| Scores::new(model.n_items()), |scores, question| gain(model, question, scores))

@@ -13,6 +13,7 @@
 //! [`Trace`](crate::decay::Trace). The logarithm of a sum is what a mixture of intensities gives in a softmax, hence `asinh`,
 //! which is linear where little is known and logarithmic where much is.
 
+mod balance;
 mod fit;
 mod learned;
 mod saved;

@@ -3,7 +3,7 @@
 //! Each has a plain twin in its tests. Sums run in [`LANES`] partial sums in a fixed order, so a result does not depend
 //! on how many threads there are.
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 /// Partial sums of a reduction.
 const LANES: usize = 16;
@@ -49,33 +49,92 @@ fn ln(x: f32) -> f32 {
     m + p + e * 0.693_359_4
 }
 
+/// `asinh x`: x near 0, `ln(2 |x|)` far from it, odd.
+#[inline(always)]
+fn asinh(x: f32) -> f32 {
+    let size = x.abs();
+    // ln(x + sqrt(1 + x^2)) loses x where it is small: there the series is exact.
+    let far = ln(size + (size * size + 1.0).sqrt());
+    let square = size * size;
+    let near = size * (1.0 - square * (1.0 / 6.0 - square * (0.075 - square * 0.044_642_86)));
+    (if size < 0.25 { near } else { far }).copysign(x)
+}
+
 /// `e^x` of every number.
 pub(crate) fn exp_all(values: &mut [f32]) {
-    Arch::new().dispatch(
+    struct Pass<'a>(&'a mut [f32]);
+    impl NullaryFnOnce for Pass<'_> {
+        type Output = ();
+
         #[inline(always)]
-        || values.iter_mut().for_each(|value| *value = exp(*value)),
-    );
+        fn call(self) {
+            self.0.iter_mut().for_each(|value| *value = exp(*value));
+        }
+    }
+    Arch::new().dispatch(Pass(values));
 }
 
-/// `asinh x` of every number: x near 0, `ln(2 |x|)` far from it, odd.
+/// `asinh x` of every number.
 pub(crate) fn asinh_all(values: &mut [f32]) {
-    Arch::new().dispatch(
+    struct Pass<'a>(&'a mut [f32]);
+    impl NullaryFnOnce for Pass<'_> {
+        type Output = ();
+
         #[inline(always)]
-        || {
-            for value in values.iter_mut() {
-                let size = value.abs();
-                // ln(x + sqrt(1 + x^2)) loses x where it is small: there the series is exact.
-                let far = ln(size + (size * size + 1.0).sqrt());
-                let square = size * size;
-                let near = size * (1.0 - square * (1.0 / 6.0 - square * (0.075 - square * 0.044_642_86)));
-                *value = (if size < 0.25 { near } else { far }).copysign(*value);
-            }
-        },
-    );
+        fn call(self) {
+            self.0.iter_mut().for_each(|value| *value = asinh(*value));
+        }
+    }
+    Arch::new().dispatch(Pass(values));
 }
 
-/// Turns logits into a softmax; returns the logarithm of the sum of their exponentials.
-pub(crate) fn softmax(row: &mut [f32]) -> f32 {
+/// `y += factor * byte(word)`, the byte being the one that starts at bit `shift`.
+pub(crate) fn add_bytes(y: &mut [f32], factor: f32, words: &[u32], shift: u32) {
+    struct Pass<'a>(&'a mut [f32], f32, &'a [u32], u32);
+    impl NullaryFnOnce for Pass<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            let Self(y, factor, words, shift) = self;
+            y.iter_mut().zip(words).for_each(|(y, word)| *y += factor * byte(*word, shift));
+        }
+    }
+    Arch::new().dispatch(Pass(y, factor, words, shift));
+}
+
+/// `sum of a * byte(word)`: [`add_bytes`] backward.
+pub(crate) fn dot_bytes(a: &[f32], words: &[u32], shift: u32) -> f32 {
+    struct Pass<'a>(&'a [f32], &'a [u32], u32);
+    impl NullaryFnOnce for Pass<'_> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn call(self) -> f32 {
+            let Self(a, words, shift) = self;
+            let mut sums = [0.0; LANES];
+            let ((a, a_rest), (words, words_rest)) = (a.as_chunks::<LANES>(), words.as_chunks::<LANES>());
+            for (a, words) in a.iter().zip(words) {
+                sums.iter_mut()
+                    .zip(a.iter().zip(words))
+                    .for_each(|(sum, (a, word))| *sum += a * byte(*word, shift));
+            }
+            let rest: f32 = a_rest.iter().zip(words_rest).map(|(a, word)| a * byte(*word, shift)).sum();
+            sums.iter().sum::<f32>() + rest
+        }
+    }
+    Arch::new().dispatch(Pass(a, words, shift))
+}
+
+/// The byte that starts at a bit, as a number.
+#[inline(always)]
+fn byte(word: u32, shift: u32) -> f32 {
+    // By way of a signed number: that conversion is one instruction.
+    ((word >> shift) & 255) as i32 as f32
+}
+
+/// Turns logits into `total` times their softmax; returns the logarithm of the sum of their exponentials.
+pub(crate) fn softmax(row: &mut [f32], total: f32) -> f32 {
     // One dispatch per pass: in a longer body the compiler stops inlining and falls back to the narrowest vectors.
     let arch = Arch::new();
     let best = arch.dispatch(
@@ -90,7 +149,7 @@ pub(crate) fn softmax(row: &mut [f32]) -> f32 {
         #[inline(always)]
         || sum(row),
     );
-    let share = 1.0 / sum;
+    let share = total / sum;
     arch.dispatch(
         #[inline(always)]
         || row.iter_mut().for_each(|value| *value *= share),

@@ -43,7 +43,7 @@ fn check(goal: Goal, negatives: usize) {
     events.sort_unstable();
     let popularity = PopularityTable::new(&events, 7, &[3.0, f32::INFINITY]);
     let features = features();
-    let corpus = Corpus::new(&log, &links, &features, &popularity, goal);
+    let corpus = Corpus::new(&log, &links, &features, &popularity, goal, &[]);
     let shape = Shape {
         items: 7,
         features: features.n_features,
@@ -59,14 +59,7 @@ fn check(goal: Goal, negatives: usize) {
         *weight += 0.2 * ((place * 37 % 11) as f32 / 11.0 - 0.5);
     }
     start.vectors.iter_mut().for_each(|value| *value *= 3.0);
-    let recipe = Recipe {
-        negatives,
-        dropout: 0.0,
-        id_dropout: 0.0,
-        smoothing: 0.0,
-        batch: usize::MAX,
-        ..Recipe::default()
-    };
+    let recipe = Recipe { negatives, dropout: 0.0, id_dropout: 0.0, batch: usize::MAX, ..Recipe::default() };
     let all = visits(&corpus, 1);
     let n = corpus.len() as f64;
     let mut trainer = Trainer::new(&corpus, start, recipe, 5);
@@ -144,7 +137,7 @@ fn the_threads_do_not_matter() {
                 LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, given: false },
             );
             let (features, popularity) = (features(), PopularityTable::new(&[], 7, &[]));
-            let corpus = Corpus::new(&log, &links, &features, &popularity, Goal::NextItem);
+            let corpus = Corpus::new(&log, &links, &features, &popularity, Goal::NextItem, &[]);
             let shape = Shape {
                 items: 7,
                 features: features.n_features,

@@ -1,0 +1,280 @@
+//! What each part of the score deserves, learned from held-out questions.
+//!
+//! Vectors are trained on the very transitions that they then predict, so in training they look surer than they will be of
+//! transitions to come; repeats, relations and popularity hardly memorise and are given too little beside them. So each
+//! part p of the score gets one factor `theta_p`: the score becomes `sum_p theta_p x_pj`, and the factors minimise
+//!
+//! `sum_q -log softmax_j(sum_p theta_p x_pj)[target of q] + sum_p (theta_p - 1)^2 / (2 sd^2)`
+//!
+//! over held-out questions q. This is convex in a dozen numbers: Newton's method needs few passes, and fewer when it starts
+//! from the factors of the epoch before. The penalty is a normal prior around "as trained", from which a handful of questions
+//! cannot move it far. Where all items compete, those that no relation names are represented by a sample, whose
+//! logits are raised by the logarithm of how many each stands for.
+//!
+//! David Wolpert, "Stacked generalization", Neural Networks 5, 1992.
+
+use faer::prelude::Solve;
+use faer::{Mat, Side};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
+
+use super::TraceModel;
+use crate::events::ItemId;
+use crate::recommend::{Query, Question, Scores};
+use crate::train::{Group, Link, Weights, add_scaled, asinh_all, dot, softmax};
+
+/// Standard deviation of the prior around 1.
+const SPREAD: f64 = 0.5;
+/// Newton steps at most.
+const STEPS: usize = 10;
+/// Decrease of the mean loss, in nats, below which nothing more is gained.
+const LITTLE: f64 = 1e-5;
+/// Items drawn where all compete.
+const DRAWN: usize = 2_000;
+
+/// One factor for each part of the score: every scale of the vectors, the bias, popularity at each half-life, every
+/// relation.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Balance(Vec<f64>);
+
+impl Balance {
+    /// Everything counts as trained.
+    pub(super) fn even(weights: &Weights) -> Self {
+        let shape = weights.shape;
+        Self(vec![1.0; shape.scales + 1 + shape.fashions + shape.links])
+    }
+
+    /// The weights with their parts multiplied.
+    pub(super) fn applied(&self, mut weights: Weights) -> Weights {
+        let shape = weights.shape;
+        let factor = |place: usize| self.0.get(place).map_or(1.0, |factor| *factor as f32);
+        let rows = weights.group_mut(Group::Mixing).chunks_exact_mut((shape.dim * shape.dim).max(1));
+        rows.enumerate().for_each(|(m, rows)| rows.iter_mut().for_each(|w| *w *= factor(m)));
+        weights.bias.iter_mut().for_each(|bias| *bias *= factor(shape.scales));
+        let fashions = weights.group_mut(Group::Fashions).iter_mut();
+        fashions.enumerate().for_each(|(h, weight)| *weight *= factor(shape.scales + 1 + h));
+        let gains = weights.group_mut(Group::Gains).iter_mut();
+        gains.enumerate().for_each(|(r, gain)| *gain *= factor(shape.scales + 1 + shape.fashions + r));
+        weights
+    }
+
+    /// The factors that make a model answer the questions best, sought from these.
+    pub(super) fn improve(&mut self, model: &TraceModel, questions: &[&Question<'_>]) {
+        let mut least = f64::INFINITY;
+        let mut step = vec![0.0; self.0.len()];
+        for _ in 0..STEPS {
+            let tried = Self(self.0.iter().zip(&step).map(|(factor, step)| factor - step).collect());
+            let slope = tried.slope(model, questions);
+            if slope.loss > least {
+                // Too far: Newton's step promises a decrease only near the minimum.
+                step.iter_mut().for_each(|step| *step *= 0.5);
+                continue;
+            }
+            *self = tried;
+            if least - slope.loss < LITTLE * questions.len() as f64 {
+                break;
+            }
+            least = slope.loss;
+            let Some(next) = slope.newton() else { break };
+            step = next;
+        }
+    }
+
+    /// Loss, slope and curvature over all questions, the prior included.
+    fn slope(&self, model: &TraceModel, questions: &[&Question<'_>]) -> Slope {
+        let slopes: Vec<Slope> = questions
+            .par_iter()
+            .enumerate()
+            .map_init(
+                || Scores::new(model.weights.shape.items),
+                |scores, (number, question)| Parts::of(model, question, number as u64, scores).slope(&self.0),
+            )
+            .collect();
+        let mut total = Slope::of_prior(&self.0);
+        slopes.iter().for_each(|slope| total.add(slope));
+        total
+    }
+}
+
+/// A loss with its slope and curvature along the factors.
+struct Slope {
+    loss: f64,
+    gradient: Vec<f64>,
+    /// Row by row.
+    curvature: Vec<f64>,
+}
+
+impl Slope {
+    fn of_prior(factors: &[f64]) -> Self {
+        let (n, precision) = (factors.len(), 1.0 / (SPREAD * SPREAD));
+        let off = factors.iter().map(|factor| factor - 1.0);
+        Self {
+            loss: off.clone().map(|off| precision * off * off / 2.0).sum(),
+            gradient: off.map(|off| precision * off).collect(),
+            curvature: (0..n * n).map(|place| if place % (n + 1) == 0 { precision } else { 0.0 }).collect(),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.gradient.iter_mut().zip(&other.gradient).for_each(|(a, b)| *a += b);
+        self.curvature.iter_mut().zip(&other.curvature).for_each(|(a, b)| *a += b);
+    }
+
+    /// Newton's step: curvature^-1 gradient.
+    fn newton(&self) -> Option<Vec<f64>> {
+        let n = self.gradient.len();
+        let curvature = Mat::from_fn(n, n, |a, b| self.curvature[a * n + b]);
+        let step = curvature.llt(Side::Lower).ok()?.solve(Mat::from_fn(n, 1, |a, _| self.gradient[a]));
+        Some((0..n).map(|a| step[(a, 0)]).collect())
+    }
+}
+
+/// The parts of the scores of one question's candidates.
+struct Parts {
+    /// By part, then candidate.
+    values: Vec<Vec<f32>>,
+    /// Logarithm of how many items each candidate stands for.
+    stands_for: Vec<f32>,
+    /// Places of the targets among the candidates.
+    targets: Vec<usize>,
+}
+
+impl Parts {
+    fn of(model: &TraceModel, question: &Question<'_>, number: u64, scores: &mut Scores) -> Self {
+        let query = Query { history: question.history, as_of: question.as_of, candidates: None };
+        let spoken = model.spoken_by_link(&query, scores);
+        let (candidates, stands_for) = match question.others {
+            Some(others) => {
+                let candidates = sorted(others.iter().chain(&question.targets).copied());
+                let stands_for = vec![0.0; candidates.len()];
+                (candidates, stands_for)
+            }
+            None => draw(model.weights.shape.items, &spoken, &question.targets, number),
+        };
+        let mut values = model.vector_parts(&query, &candidates);
+        values.push(candidates.iter().map(|&item| model.bias(item)).collect());
+        values.extend(model.popularity_parts(&query, &candidates));
+        for (said, gain) in spoken.iter().zip(model.weights.group(Group::Gains)) {
+            let mut part = vec![0.0; candidates.len()];
+            for &(item, value) in said {
+                if let Ok(place) = candidates.binary_search(&item) {
+                    part[place] = value;
+                }
+            }
+            asinh_all(&mut part);
+            part.iter_mut().for_each(|value| *value *= gain);
+            values.push(part);
+        }
+        let targets = question.targets.iter().filter_map(|target| candidates.binary_search(target).ok());
+        Self { values, stands_for, targets: targets.collect() }
+    }
+
+    fn slope(&self, factors: &[f64]) -> Slope {
+        let n = factors.len();
+        let mut shares = self.stands_for.clone();
+        for (part, factor) in self.values.iter().zip(factors) {
+            add_scaled(&mut shares, *factor as f32, part);
+        }
+        let each = 1.0 / self.targets.len().max(1) as f64;
+        let of_targets =
+            |values: &[f32]| self.targets.iter().map(|&place| f64::from(values[place])).sum::<f64>() * each;
+        let of_target = of_targets(&shares);
+        let loss = f64::from(softmax(&mut shares, 1.0)) - of_target;
+        let means: Vec<f64> = self.values.iter().map(|part| f64::from(dot(part, &shares))).collect();
+        let mut curvature = vec![0.0; n * n];
+        let mut weighted = vec![0.0; shares.len()];
+        for a in 0..n {
+            weighted
+                .iter_mut()
+                .zip(self.values[a].iter().zip(&shares))
+                .for_each(|(weighted, (x, p))| *weighted = x * p);
+            for b in 0..=a {
+                let value = f64::from(dot(&weighted, &self.values[b])) - means[a] * means[b];
+                curvature[a * n + b] = value;
+                curvature[b * n + a] = value;
+            }
+        }
+        let gradient = self.values.iter().zip(&means).map(|(part, mean)| mean - of_targets(part)).collect();
+        Slope { loss, gradient, curvature }
+    }
+}
+
+impl TraceModel {
+    /// What each relation says, before it is saturated: items with their sums.
+    fn spoken_by_link(&self, query: &Query<'_>, sums: &mut Scores) -> Vec<Vec<(ItemId, f32)>> {
+        let mut decays = vec![0.0; self.basis.len()];
+        let known = self.known(query);
+        let own = |to: ItemId| (!known.contains(&to)).then_some(0.0);
+        let of_link = |(r, link): (usize, &Link)| {
+            sums.clear();
+            for (_, newer, event) in self.recent(query, link.reach) {
+                let kappa = self.kernel(r, &event, query.as_of, newer, &mut decays);
+                link.strengths(event.item, own, |to, strength| sums.add(to, kappa * strength));
+            }
+            sums.touched().iter().map(|&item| (item, sums.get(item))).collect()
+        };
+        self.links.iter().enumerate().map(of_link).collect()
+    }
+
+    /// The products of vectors with what each scale of the trace asks for.
+    fn vector_parts(&self, query: &Query<'_>, candidates: &[ItemId]) -> Vec<Vec<f32>> {
+        let dim = self.weights.shape.dim;
+        let mut aged = vec![0.0; self.basis.len() * dim];
+        self.trace(query.history).at(&self.basis, query.as_of, &mut aged);
+        let mixing = self.weights.group(Group::Mixing).chunks_exact((dim * dim).max(1));
+        let of_scale = |(aged, mixing): (&[f32], &[f32])| {
+            let mut vector = vec![0.0; dim];
+            for (value, row) in aged.iter().zip(mixing.chunks_exact(dim)) {
+                add_scaled(&mut vector, *value, row);
+            }
+            candidates.iter().map(|&item| dot(&vector, self.vector(item))).collect()
+        };
+        aged.chunks_exact(dim.max(1)).zip(mixing).map(of_scale).collect()
+    }
+
+    /// Popularity at each half-life, weighted.
+    fn popularity_parts(&self, query: &Query<'_>, candidates: &[ItemId]) -> Vec<Vec<f32>> {
+        let weights = self.weights.group(Group::Fashions);
+        let bin = self.popularity.bin(query.as_of);
+        let of_half_life = |h: usize| {
+            let only: Vec<f32> =
+                weights.iter().enumerate().map(|(other, w)| if other == h { *w } else { 0.0 }).collect();
+            let mut part = vec![0.0; candidates.len()];
+            self.popularity.add(bin, &only, candidates.iter().map(|item| item.0), &mut part);
+            part
+        };
+        (0..weights.len()).map(of_half_life).collect()
+    }
+}
+
+/// The items that relations speak for, the targets, and some of all others, with what each stands for.
+fn draw(
+    n_items: usize,
+    spoken: &[Vec<(ItemId, f32)>],
+    targets: &[ItemId],
+    number: u64,
+) -> (Vec<ItemId>, Vec<f32>) {
+    let named = sorted(spoken.iter().flatten().map(|said| said.0).chain(targets.iter().copied()));
+    let others = n_items - named.len();
+    if others <= DRAWN {
+        let all: Vec<ItemId> = (0..n_items as u32).map(ItemId).collect();
+        return (all, vec![0.0; n_items]);
+    }
+    let mut random = SmallRng::seed_from_u64(number);
+    let drawn = sorted((0..DRAWN).map(|_| ItemId(random.random_range(0..n_items as u32))));
+    let is_named = |item: &ItemId| named.binary_search(item).is_ok();
+    let n_drawn = drawn.iter().filter(|item| !is_named(item)).count();
+    let each = (others as f32 / n_drawn.max(1) as f32).ln();
+    let candidates = sorted(named.iter().copied().chain(drawn));
+    let stands_for = candidates.iter().map(|item| if is_named(item) { 0.0 } else { each }).collect();
+    (candidates, stands_for)
+}
+
+fn sorted(items: impl Iterator<Item = ItemId>) -> Vec<ItemId> {
+    let mut items: Vec<ItemId> = items.collect();
+    items.sort_unstable();
+    items.dedup();
+    items
+}
