@@ -146,3 +146,42 @@ impl<'a> Counter<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_those_of_strictly_earlier_events() {
+        let day = |days: i64| Timestamp::from_millis(days * 86_400_000);
+        let events: Vec<(Timestamp, ItemId)> = [(0, 0), (1, 1), (4, 0), (9, 2), (9, 0), (16, 1)]
+            .map(|(at, item)| (day(at), ItemId(item)))
+            .to_vec();
+        let half_lives = [2.0, f32::INFINITY];
+        let table = PopularityTable::new(&events, 3, &half_lives);
+        let weights = [0.7, -0.3];
+        for at in [0, 1, 4, 9, 16, 17] {
+            let mut scores = [0.0; 3];
+            table.add(table.bin(day(at)), &weights, 0..3, &mut scores);
+            // A question after the last event finds the counts as they stood just after it.
+            let counted = if at > 16 { day(16).millis() + 1 } else { day(at).millis() };
+            for (item, score) in scores.iter().enumerate() {
+                let logarithm = |half_life: f32| {
+                    let ages =
+                        events.iter().filter(|event| event.0.millis() < counted && event.1.index() == item);
+                    let ages = ages.map(|event| (counted - event.0.millis()) as f32 / 86_400_000.0);
+                    ages.map(|age| (-age * std::f32::consts::LN_2 / half_life).exp()).sum::<f32>().ln_1p()
+                };
+                let expected: f32 = half_lives
+                    .iter()
+                    .zip(weights)
+                    .map(|(half_life, weight)| weight * logarithm(*half_life))
+                    .sum();
+                assert!(
+                    (score - expected).abs() <= 0.5 / STEP,
+                    "day {at}, item {item}: {score} is not {expected}"
+                );
+            }
+        }
+    }
+}

@@ -247,3 +247,59 @@ fn gain(model: &TraceModel, question: &Question<'_>, scores: &mut Scores) -> f64
     let gains = question.targets.iter().map(|&target| 1.0 / (1.0 + rank(target) as f64).log2());
     gains.sum::<f64>() / question.targets.len().max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interest::Relation;
+    use crate::recommend::linear::two_tastes;
+    use crate::train::{LinkRows, Recipe};
+
+    /// The loss that training minimises is the one of the scores that the model gives.
+    #[test]
+    fn training_and_asking_see_the_same_scores() {
+        let log = two_tastes();
+        let n = log.n_items();
+        let given = (0..n as u32).map(|item| (ItemId(item), ItemId((item + 1) % n as u32), 0.5));
+        let links = vec![
+            Link { name: "self".into(), reach: 9, rows: LinkRows::Repeat },
+            Link {
+                name: "next".into(),
+                reach: 3,
+                rows: LinkRows::Given(Relation::from_links("next", n, given)),
+            },
+        ];
+        let mut events: Vec<_> = log.events().iter().map(|event| (event.time, event.item)).collect();
+        events.sort_unstable();
+        let popularity = PopularityTable::new(&events, n, &[1.0, f32::INFINITY]);
+        let shape = Shape {
+            items: n,
+            features: 0,
+            dim: 8,
+            scales: 3,
+            types: log.event_types().len(),
+            links: links.len(),
+            fashions: 2,
+        };
+        let mut start = Weights::start(shape, &[0.5, 3.0, 20.0], 4);
+        start.group_mut(Group::Fashions).copy_from_slice(&[0.4, -0.2]);
+        let features = Features::default();
+        let corpus = Corpus::new(&log, &links, &features, &popularity, Goal::NextItem, &[]);
+        let recipe = Recipe { rate: 0.0, dropout: 0.0, ..Recipe::default() };
+        let loss = Trainer::new(&corpus, start.clone(), recipe, 1).epoch(|_| ());
+        let model =
+            TraceModel::new(start, &features, links.clone(), popularity.clone(), events, Goal::NextItem);
+        let (mut sum, mut scores) = (0.0, Scores::new(n));
+        for (_, history) in log.histories() {
+            for place in 0..history.len() {
+                let (known, as_of) = (history.first(place), history.times()[place]);
+                scores.clear();
+                model.score(&Query { history: known, as_of, candidates: None }, &mut scores);
+                let total: f64 = scores.values().iter().map(|z| f64::from(*z).exp()).sum();
+                sum += total.ln() - f64::from(scores.get(history.items()[place]));
+            }
+        }
+        let asked = sum / corpus.len() as f64;
+        assert!((loss - asked).abs() < 1e-4, "training saw {loss}, asking {asked}");
+    }
+}

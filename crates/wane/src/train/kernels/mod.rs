@@ -259,3 +259,6 @@ impl Retreat<'_> {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
