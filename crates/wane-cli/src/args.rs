@@ -219,6 +219,10 @@ pub(crate) struct Evaluate {
     /// Given negatives per validation user, for --tune.
     #[arg(long, value_name = "FILE")]
     pub(crate) valid_negatives: Option<PathBuf>,
+    /// Take this share of the items, 10% say, out of the training: the part `cold-items` then shows how items are ranked
+    /// that nobody has touched yet, by their properties in the catalogue.
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) withhold_items: Option<String>,
     /// Leave items out of the ranking that the user had before (the literature's way; repeats can then never be hits).
     #[arg(long)]
     pub(crate) exclude_seen: bool,

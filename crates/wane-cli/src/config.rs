@@ -175,7 +175,7 @@ fn pairs(flag: &str, written: &[String]) -> Result<Vec<(String, String)>> {
 }
 
 /// A share written as `1%` or `0.01`.
-fn share(flag: &str, text: &str) -> Result<f64> {
+pub(crate) fn share(flag: &str, text: &str) -> Result<f64> {
     let (number, unit) = match text.trim().strip_suffix('%') {
         Some(percent) => (percent, 100.0),
         None => (text.trim(), 1.0),

@@ -10,7 +10,7 @@ use wane::events::{EventLog, join};
 use wane::pipeline::{Comparison, Contest, Dataset, Picture, Sources, compare, draw, read};
 
 use crate::args::{Evaluate, EventArgs, ProtocolName, TargetsName};
-use crate::config::{Config, span};
+use crate::config::{Config, share, span};
 use crate::terminal::{Terminal, table};
 
 /// Runs the command.
@@ -85,6 +85,9 @@ fn prepare(args: &Evaluate, terminal: Terminal) -> Result<(Dataset, Split)> {
         Some(catalogue) => split.with_dated_items(catalogue),
         None => split,
     };
+    if let Some(text) = &args.withhold_items {
+        split = split.withholding(share("withhold-items", text)?, args.shared.seed);
+    }
     if let Some(path) = &args.negatives {
         give_negatives(path, &split.log, &mut split.test.cases)?;
     }

@@ -118,6 +118,15 @@ fn people_read_a_table_its_parts_and_the_leakage_check() {
 }
 
 #[test]
+fn withheld_items_are_cold_items() {
+    let line = format!("evaluate shop/events.parquet {MODELS}");
+    let targets = |line: &str| json(shop(), line)["models"][0]["parts"]["cold-items"]["targets"].as_u64();
+    let before = targets(&format!("{line} --json")).unwrap_or(0);
+    let withheld = targets(&format!("{line} --withhold-items 20% --json")).unwrap();
+    assert!(withheld > before + 10, "{withheld} of {before}");
+}
+
+#[test]
 fn the_report_needs_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.html");

@@ -7,6 +7,8 @@
 use std::fmt;
 
 use hashbrown::HashSet;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
 use crate::decay::WITHDRAWALS;
@@ -245,6 +247,20 @@ impl Split {
                     *candidate |= created.is_some_and(|created| created <= start);
                 }
             }
+        }
+        self
+    }
+
+    /// Takes a share of the items, drawn by a seed, out of what may be learned, while they still compete and are still
+    /// asked for: how are items ranked that nobody has touched yet? Their targets are the part `cold-items`.
+    #[must_use]
+    pub fn withholding(mut self, share: f64, seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let is_withheld: Vec<bool> =
+            (0..self.log.n_items()).map(|_| random.random::<f64>() < share).collect();
+        for part in [&mut self.validation, &mut self.test] {
+            part.training = part.training.filter(|_, _, event| !is_withheld[event.item.index()]);
+            part.trained = with_events(&part.training);
         }
         self
     }

@@ -79,6 +79,20 @@ proptest! {
     }
 
     #[test]
+    fn withheld_items_are_asked_for_and_not_learned_from(clean in rows(0..DAYS, 20..80), share in 0.0..1.0) {
+        let (before, after) = (time_split(&clean), time_split(&clean).withholding(share, 3));
+        prop_assert_eq!(&after.test.cases, &before.test.cases);
+        prop_assert_eq!(&after.test.candidates, &before.test.candidates);
+        let learned = |split: &Split, item: ItemId| split.test.has_training(item);
+        for event in before.test.training.events().iter() {
+            let kept = after.test.training.events().iter().filter(|other| other.item == event.item).count();
+            let whole = before.test.training.events().iter().filter(|other| other.item == event.item).count();
+            let expected = if learned(&after, event.item) { whole } else { 0 };
+            prop_assert_eq!(kept, expected);
+        }
+    }
+
+    #[test]
     fn a_time_split_parts_events_by_time_alone(clean in rows(0..DAYS, 20..80)) {
         let split = time_split(&clean);
         for part in [&split.validation, &split.test] {
