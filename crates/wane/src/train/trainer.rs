@@ -328,5 +328,7 @@ fn split_evenly(visits: &[Visit], examples: usize) -> Vec<&[Visit]> {
     parts
 }
 
+mod state;
+
 #[cfg(test)]
 mod gradient_check;
