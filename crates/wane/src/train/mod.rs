@@ -25,3 +25,5 @@ pub use weights::{Group, Shape, Weights};
 
 pub(crate) use kernels::{add_scaled, asinh_all, dot};
 pub(crate) use lane::recent;
+pub(crate) use parameters::Digest;
+pub(crate) use trainer::feature_share;
