@@ -141,14 +141,29 @@ pub(crate) enum FeatureRow {
 #[command(mut_arg("paths", |paths| paths.required(true)))]
 #[command(after_help = "Examples:
   wane fit events.csv --catalogue items.csv --model item-knn --out model
-  wane fit events.csv --catalogue items.csv --model trace --log-dir runs --out model")]
+  wane fit events.csv --catalogue items.csv --model trace --log-dir runs --out model
+  wane fit sales.parquet --model trace --targets next-basket --out model
+  wane fit events.csv --model trace --checkpoint fitting --out model   (after a break: the same line again)
+  wane fit today.csv --from model --out model")]
 pub(crate) struct Fit {
     /// The model folder to write; an older Wane model there is replaced at once and whole.
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: PathBuf,
-    /// Which model; `best` compares all on a hold-out and keeps the winner.
-    #[arg(long, default_value = "best", value_name = "NAME")]
-    pub(crate) model: String,
+    /// Which model; `best` compares all on a hold-out and keeps the winner [default: best; with --from: trace].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// What will be asked of the model, and is asked on the hold-out that is shown [default: next-item; with --from: what
+    /// that model was fitted for].
+    #[arg(long, value_enum)]
+    pub(crate) targets: Option<FitTargets>,
+    /// Go on from this fitted trace model: its log and the given events are known, and it learns from those that are newer
+    /// than its own. With no newer ones, it goes on with all of them for --epochs passes.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) from: Option<PathBuf>,
+    /// Keep the state of training in this folder after every epoch. After an interruption the same command goes on from
+    /// there, and ends with the same model to the bit. The folder is removed when the model is saved.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Write loss, gain and speed of every epoch of training for TensorBoard: a new folder `run-N` for each training.
     #[arg(long, value_name = "DIR")]
     pub(crate) log_dir: Option<PathBuf>,
@@ -164,6 +179,15 @@ pub(crate) struct Fit {
     pub(crate) catalogue: CatalogueArgs,
     #[command(flatten)]
     pub(crate) trace: TraceArgs,
+}
+
+/// What a fitted model is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FitTargets {
+    /// The next event's item, from all events before it.
+    NextItem,
+    /// All items of the next basket (one session; without sessions, one moment), from the baskets before it.
+    NextBasket,
 }
 
 /// Settings of the trace model that are changed most; all of them are in config/reference.toml.

@@ -27,6 +27,7 @@ struct Written {
 /// Settings of every model: the defaults, with what the settings file says.
 #[derive(Debug)]
 pub(crate) struct Config {
+    written: Written,
     models: Vec<ModelSettings>,
 }
 
@@ -38,10 +39,11 @@ impl Config {
             None => Written::default(),
         };
         let mut models = ModelSettings::all();
-        for (name, mut table) in written.models {
-            let default = ModelSettings::named(&name)?;
+        for (name, table) in &written.models {
+            let default = ModelSettings::named(name)?;
             // This key is ours: the table's name says which model it is.
             ensure!(!table.contains_key("model"), "[models.{name}]: unknown field `model`; leave it out");
+            let mut table = table.clone();
             table.insert("model".to_owned(), name.clone().into());
             let settings: ModelSettings =
                 serde_json::from_value(table.into()).with_context(|| format!("[models.{name}]"))?;
@@ -50,7 +52,15 @@ impl Config {
                 .filter(|model| model.name() == default.name())
                 .for_each(|m| *m = settings.clone());
         }
-        Ok(Self { models })
+        Ok(Self { written, models })
+    }
+
+    /// Settings of a fitted model, with what the settings file writes of that model in place of theirs.
+    pub(crate) fn over(&self, fitted: &ModelSettings) -> Result<ModelSettings> {
+        let written = self.written.models.get(fitted.name());
+        written.into_iter().flatten().try_fold(fitted.clone(), |settings, (name, value)| {
+            settings.with(name, value.clone()).with_context(|| format!("[models.{}]", fitted.name()))
+        })
     }
 
     /// The settings of the named models, in the order in which they were named; for no names all that can work with

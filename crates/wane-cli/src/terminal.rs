@@ -182,7 +182,8 @@ impl Monitor for BarMonitor {
 
     fn begin_epoch(&self, epoch: u32, epochs: u32, examples: u64) {
         if let Ok(mut work) = self.work.lock() {
-            if epoch == 1 {
+            // A training that goes on after an interruption begins later.
+            if epoch == 1 || (work.folder.is_some() && work.curves.is_none()) {
                 let written = work.begin_training();
                 work.keep_on(written, self.terminal);
             }

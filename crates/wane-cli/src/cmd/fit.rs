@@ -1,16 +1,19 @@
 //! `wane fit`: train a model and save it.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
+use wane::artifact::{Artifact, CheckpointFolder, Stage};
 use wane::eval::{JudgeSettings, Span, Split, Targets};
-use wane::events::format_days;
-use wane::pipeline::{Contest, Dataset, compare, fit, learned, read};
-use wane::recommend::{Learned, ModelSettings};
+use wane::events::{EventLog, format_days};
+use wane::pipeline::{Contest, Dataset, compare_as, fit_as, learned, read, read_onto, start};
+use wane::recommend::{Checkpoint, Goal, Learned, ModelSettings, Start, Training};
 
 use super::evaluate::metric_table;
-use crate::args::Fit;
+use crate::args::{Fit, FitTargets};
 use crate::config::Config;
-use crate::terminal::{BarMonitor, Terminal, count, table};
+use crate::terminal::{Terminal, count, table};
 
 /// The hold-out that is shown, and by which `best` is chosen.
 const METRIC: &str = "ndcg@10";
@@ -18,22 +21,122 @@ const METRIC: &str = "ndcg@10";
 /// Runs the command.
 pub(crate) fn run(args: &Fit, terminal: Terminal) -> Result<()> {
     let config = Config::load(&args.shared)?;
-    let data = read(&args.events.sources(Some(&args.catalogue))?)?;
-    let with_relations = data.catalogue.as_ref().is_some_and(|catalogue| !catalogue.relations.is_empty());
-    let names = if args.model == "best" { Vec::new() } else { vec![args.model.clone()] };
-    let models = config.models(&names, with_relations)?;
-    let models = models.into_iter().map(|model| args.trace.over(model)).collect::<Result<_>>()?;
+    let former = args.from.as_deref().map(Former::load).transpose()?;
+    let sources = args.events.sources(Some(&args.catalogue))?;
+    let data = match &former {
+        Some(former) => read_onto(&former.artifact, &sources)?,
+        None => read(&sources)?,
+    };
+    let models = models(args, &config, former.as_ref(), &data)?;
+    let checkpoint = checkpoint(args, &models, terminal)?;
     let monitor = terminal.logging_monitor(args.log_dir.as_deref())?;
-    let (chosen, held_out) = hold_out(&data, models, args.shared.seed, &monitor)?;
-    let artifact = fit(&data, &chosen, args.shared.seed, &monitor)?;
+    let training = Training {
+        goal: goal(args, former.as_ref()),
+        start: former.as_ref().map(|former| &former.start),
+        monitor: &monitor,
+        ..Training::new(&data.log, data.catalogue.as_ref(), args.shared.seed)
+    };
+    let stages =
+        checkpoint.as_ref().map(|folder| [Stage::HoldOut, Stage::Model].map(|stage| folder.stage(stage)));
+    let stage = |place: usize| stages.as_ref().map(|stages| &stages[place] as &dyn Checkpoint);
+    let (chosen, held_out) = hold_out(models, &Training { checkpoint: stage(0), ..training })?;
+    let artifact = fit_as(&Training { checkpoint: stage(1), ..training }, &chosen)?;
+    let goal = training.goal;
     drop(monitor);
     artifact.save(&args.out)?;
+    if let Some(folder) = checkpoint {
+        folder.remove()?;
+    }
+    report(args, &artifact, goal, held_out, former.as_ref(), terminal)
+}
+
+/// A fitted model to go on from.
+struct Former {
+    artifact: Artifact,
+    start: Start,
+}
+
+impl Former {
+    fn load(path: &Path) -> Result<Self> {
+        let artifact = Artifact::load(path)?;
+        let start = start(&artifact).with_context(|| path.display().to_string())?;
+        Ok(Self { artifact, start })
+    }
+}
+
+/// The models that compete, or the one that was asked for.
+fn models(
+    args: &Fit,
+    config: &Config,
+    former: Option<&Former>,
+    data: &Dataset,
+) -> Result<Vec<ModelSettings>> {
+    let named = args.model.as_deref();
+    let models = match former {
+        Some(former) => {
+            ensure!(
+                named.is_none_or(|name| name == "trace"),
+                "--from goes on with a trace model: leave --model out, or write --model trace"
+            );
+            vec![config.over(&former.artifact.settings)?]
+        }
+        None => {
+            let with_relations =
+                data.catalogue.as_ref().is_some_and(|catalogue| !catalogue.relations.is_empty());
+            let names: Vec<String> =
+                named.filter(|&name| name != "best").map(str::to_owned).into_iter().collect();
+            config.models(&names, with_relations)?
+        }
+    };
+    models.into_iter().map(|model| args.trace.over(model)).collect()
+}
+
+fn goal(args: &Fit, former: Option<&Former>) -> Goal {
+    match args.targets {
+        None => former.map_or(Goal::NextItem, |former| former.start.goal()),
+        Some(FitTargets::NextItem) => Goal::NextItem,
+        Some(FitTargets::NextBasket) => Goal::NextBasket,
+    }
+}
+
+/// The checkpoint folder, where one is asked for.
+fn checkpoint(args: &Fit, models: &[ModelSettings], terminal: Terminal) -> Result<Option<CheckpointFolder>> {
+    let Some(path) = &args.checkpoint else { return Ok(None) };
+    ensure!(
+        models.iter().any(|model| model.name() == "trace"),
+        "--checkpoint keeps the state of models that learn in epochs: add --model trace, or leave it out"
+    );
+    ensure!(
+        *path != args.out && Some(path) != args.from.as_ref(),
+        "--checkpoint: {} is a model folder; name another folder for the state of training",
+        path.display()
+    );
+    let folder = CheckpointFolder::open(path)?;
+    if folder.is_begun() {
+        terminal.remark(format!("{}: going on with the training that was interrupted", path.display()));
+    }
+    Ok(Some(folder))
+}
+
+/// Says what was fitted, and how well.
+fn report(
+    args: &Fit,
+    artifact: &Artifact,
+    goal: Goal,
+    held_out: HeldOut,
+    former: Option<&Former>,
+    terminal: Terminal,
+) -> Result<()> {
+    let (chosen, log) = (&artifact.settings, &artifact.log);
     let kernel = artifact.recommender()?.kernel().map(|kernel| kernel.common_half_life().days());
-    let learned = learned(&artifact)?;
+    let learned = learned(artifact)?;
+    let known = former.map(|former| former.artifact.log.len());
     if args.json {
         return terminal.json(&json!({
             "model": chosen,
-            "events": data.log.len(),
+            "targets": goal,
+            "events": log.len(),
+            "new_events": known.map(|known| log.len() - known),
             "half_life_days": kernel,
             "learned": learned,
             "hold_out": held_out.as_ref().map(|(evaluation, _)| evaluation),
@@ -41,7 +144,11 @@ pub(crate) fn run(args: &Fit, terminal: Terminal) -> Result<()> {
         }));
     }
     match held_out {
-        Some((_, text)) => terminal.line(format!("Hold-out (last tenth of the time)\n{text}"))?,
+        Some((_, text)) => terminal.line(format!("{}\n{text}", hold_out_in_words(former, goal)))?,
+        None if known == Some(log.len()) => {
+            terminal
+                .remark("No event is new: the model had learned every answer before, so no score is shown.");
+        }
         None => terminal.remark("The log is too short for a hold-out; no score is shown."),
     }
     if let Some(days) = kernel {
@@ -50,41 +157,58 @@ pub(crate) fn run(args: &Fit, terminal: Terminal) -> Result<()> {
     if let Some(learned) = &learned {
         terminal.line(learned_tables(learned))?;
     }
+    let new_events =
+        known.map_or_else(String::new, |known| format!(" ({} new)", count((log.len() - known) as u64)));
     terminal.line(format!(
-        "{}: {}, fitted on {} events of {} users. Ask it: wane recommend {} --user {} --explain",
+        "{}: {}, fitted on {} events{new_events} of {} users. Ask it: wane recommend {} --user {} --explain",
         args.out.display(),
         chosen.name(),
-        count(data.log.len() as u64),
-        count(data.log.n_users() as u64),
+        count(log.len() as u64),
+        count(log.n_users() as u64),
         args.out.display(),
-        data.log.users().name(0)
+        log.users().name(0)
     ))
+}
+
+fn hold_out_in_words(former: Option<&Former>, goal: Goal) -> String {
+    let part = if former.is_some() { "last tenth of the new events' time" } else { "last tenth of the time" };
+    let asked = if goal == Goal::NextItem { "each user's next item" } else { "each user's next basket" };
+    format!("Hold-out ({part}): {asked}")
 }
 
 type HeldOut = Option<(wane::eval::Evaluation, String)>;
 
 /// Judges the models on the last tenth of the log and takes the best; a log that cannot be split takes the first.
-fn hold_out(
-    data: &Dataset,
-    models: Vec<ModelSettings>,
-    seed: u64,
-    monitor: &BarMonitor,
-) -> Result<(ModelSettings, HeldOut)> {
+fn hold_out(models: Vec<ModelSettings>, training: &Training<'_>) -> Result<(ModelSettings, HeldOut)> {
     let first = models.first().cloned();
-    let Ok(split) = Split::by_time(data.log.clone(), Span::Share(0.1), Span::Share(0.1), Targets::All) else {
+    let Some(split) = split(training.log, training.goal, training.start) else {
         let chosen = first.map_or_else(|| ModelSettings::named("popularity"), Ok)?;
         return Ok((chosen, None));
     };
     let contest = Contest {
         models,
-        judge: JudgeSettings { exclude_seen: false, seed },
+        judge: JudgeSettings { exclude_seen: false, seed: training.seed },
         on_validation: false,
         trials: 0,
         metric: METRIC.to_owned(),
     };
-    let comparison = compare(&split, data.catalogue.as_ref(), &contest, &[], |_| Ok(()), monitor)?;
+    let comparison = compare_as(&split, &contest, &[], |_| Ok(()), training)?;
     let text = metric_table(&comparison.evaluation, METRIC);
     Ok((comparison.settings[comparison.best].clone(), Some((comparison.evaluation, text))))
+}
+
+/// The last tenth of the time as test, the one before as validation. A model that goes on has learned the answers of the
+/// time that it knows, so only the time after it is split.
+fn split(log: &EventLog, goal: Goal, start: Option<&Start>) -> Option<Split> {
+    let tenth = match start {
+        None => Span::Share(0.1),
+        Some(start) => Span::Days(log.span()?.1.days_since(start.newest_event(log)?) / 10.0),
+    };
+    let targets = match goal {
+        Goal::NextItem => Targets::NextItem,
+        Goal::NextBasket => Targets::NextBasket,
+    };
+    Split::by_time(log.clone(), tenth, tenth, targets).ok()
 }
 
 /// What a model learned, for people.

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use super::run::{done, failure, json};
+use super::run::{done, failure, json, wane, words};
 use super::shop::{Log, shop};
 
 #[test]
@@ -145,4 +147,144 @@ fn only_a_model_is_overwritten() {
     );
     done(folder.path(), "fit log.csv --model popularity --out model");
     done(folder.path(), "fit log.csv --model item-knn --out model");
+}
+
+/// All files of a model folder.
+fn bytes(model: &Path) -> Vec<(String, Vec<u8>)> {
+    let file = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap())
+    };
+    let mut files: Vec<_> = fs::read_dir(model).unwrap().map(file).collect();
+    files.sort();
+    files
+}
+
+const SMALL: &str = "--model trace --epochs 6 --dim 8 --scales 3";
+
+/// Wherever the process is killed, and even if it is done before, the same command ends with the same bytes.
+#[test]
+fn a_killed_fit_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    Log::new().write_csv(&folder.path().join("log.csv"));
+    done(folder.path(), &format!("fit log.csv {SMALL} --out whole"));
+    let line = format!("fit log.csv {SMALL} --checkpoint fitting --out model");
+    for stage in ["hold-out", "model"] {
+        let mut fit = Command::new(env!("CARGO_BIN_EXE_wane"))
+            .current_dir(folder.path())
+            .args(words(&line))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let state = folder.path().join(format!("fitting/{stage}.safetensors"));
+        while !state.exists() && fit.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        fit.kill().unwrap();
+        fit.wait().unwrap();
+        let run = wane(folder.path(), &line);
+        assert_eq!(run.status, Some(0), "{}", run.err);
+        assert_eq!(bytes(&folder.path().join("model")), bytes(&folder.path().join("whole")), "{stage}");
+        assert!(!folder.path().join("fitting").exists(), "what is done needs no state");
+        fs::remove_dir_all(folder.path().join("model")).unwrap();
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_fit_is_refused_by_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    Log::new().write_csv(&folder.path().join("log.csv"));
+    fs::write(folder.path().join("mine.txt"), "mine").unwrap();
+    // A model that is no folder of ours is found out at the end, and the states stay.
+    let line = format!("fit log.csv {SMALL} --checkpoint fitting");
+    failure(folder.path(), &format!("{line} --out mine.txt"));
+    let message = failure(folder.path(), &format!("{line} --seed 7 --out model"));
+    assert_eq!(
+        message,
+        "fitting/hold-out.safetensors: is the checkpoint of another training: seed is 42, not 7 there. Run the command that \
+         it is of, delete the folder to begin anew, or name another one with --checkpoint"
+    );
+    let run = wane(folder.path(), &format!("{line} --out model"));
+    assert!(run.err.contains("fitting: going on with the training that was interrupted"), "{}", run.err);
+    assert_eq!(run.status, Some(0));
+    for (line, expected) in [
+        (
+            "--model ease --checkpoint c --out m",
+            "--checkpoint keeps the state of models that learn in epochs",
+        ),
+        ("--model trace --checkpoint m --out m", "--checkpoint: m is a model folder; name another folder"),
+        ("--model trace --checkpoint mine.txt --out m", "mine.txt: no checkpoint can be written there: "),
+    ] {
+        let message = failure(folder.path(), &format!("fit log.csv {line}"));
+        assert!(message.contains(expected), "{line}: {message}");
+    }
+}
+
+#[test]
+fn a_fitted_model_goes_on_with_newer_events() {
+    let folder = tempfile::tempdir().unwrap();
+    Log::new().write_parts(folder.path());
+    fs::rename(folder.path().join("train.tsv"), folder.path().join("old.tsv")).unwrap();
+    done(folder.path(), &format!("fit old.tsv {SMALL} --out old"));
+    let fitted = json(folder.path(), "fit valid.tsv test.tsv old.tsv --from old --out new --json");
+    assert_eq!((&fitted["events"], &fitted["new_events"]), (&360.into(), &60.into()));
+    assert_eq!(fitted["model"]["dim"], 8, "settings are those of the model");
+    assert_eq!(fitted["targets"], "next-item");
+    let said = done(folder.path(), "fit test.tsv --from new --epochs 1 --out new");
+    assert!(said.contains("fitted on 360 events (0 new)"), "{said}");
+    assert!(!said.contains("Hold-out"), "{said}");
+    done(folder.path(), "fit old.tsv --model ease --out ease");
+    fs::write(folder.path().join("wane.toml"), "[models.trace]\nscales = 4\n").unwrap();
+    for (line, expected) in [
+        (
+            "--from ease",
+            "ease: setting `from`: expected a trace model, the only one that learning can go on from",
+        ),
+        (
+            "--from old --dim 4",
+            "setting `dim`: expected 8, as in the model that learning goes on from, got 4",
+        ),
+        ("--from old --config wane.toml", "setting `scales`: expected 3, as in the model"),
+        ("--from old --targets next-basket", "setting `targets`: expected next-item, as in the model"),
+        ("--from old --model ease", "--from goes on with a trace model: leave --model out"),
+        ("--from nowhere", "nowhere: is not a Wane model folder"),
+    ] {
+        let message = failure(folder.path(), &format!("fit test.tsv {line} --out never"));
+        assert!(message.starts_with(expected), "{line}: {message}");
+    }
+}
+
+/// Without its own catalogue, a model that goes on keeps the one that it was fitted with.
+#[test]
+fn a_model_keeps_its_catalogue() {
+    let folder = tempfile::tempdir().unwrap();
+    Log::new().write_csv(&folder.path().join("log.csv"));
+    let items: String = (0..12).map(|item| format!("i{item:02},Item {item},{}\n", item % 3)).collect();
+    fs::write(folder.path().join("items.csv"), format!("item,title,category\n{items}")).unwrap();
+    done(folder.path(), &format!("fit log.csv --catalogue items.csv {SMALL} --out model"));
+    fs::write(folder.path().join("new.csv"), "user,item,time\nu01,i03,1800000000\nu01,x,1800000001\n")
+        .unwrap();
+    done(folder.path(), "fit new.csv --from model --out model");
+    let items = json(folder.path(), "recommend model --user u01 --json -k 13")[0]["items"].clone();
+    let titles: Vec<_> = items.as_array().unwrap().iter().map(|item| item["title"].as_str()).collect();
+    assert_eq!(titles.len(), 13);
+    assert!(titles.contains(&Some("Item 7")) && titles.contains(&None), "{titles:?}");
+}
+
+#[test]
+fn baskets_are_predicted_where_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    Log::new().write_csv(&folder.path().join("log.csv"));
+    let line = format!("fit log.csv {SMALL} --targets next-basket --out model");
+    let fitted = json(folder.path(), &format!("{line} --json"));
+    assert_eq!(fitted["targets"], "next-basket");
+    assert_eq!(fitted["hold_out"]["protocol"]["targets"], "next-basket");
+    let relations = fitted["learned"]["relations"].as_array().unwrap();
+    assert!(relations.iter().any(|relation| relation["relation"] == "together"), "{relations:?}");
+    assert!(
+        done(folder.path(), &line).contains("Hold-out (last tenth of the time): each user's next basket")
+    );
+    let again = json(folder.path(), "fit log.csv --from model --epochs 1 --out model --json");
+    assert_eq!(again["targets"], "next-basket", "as the model was fitted");
 }

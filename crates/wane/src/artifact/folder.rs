@@ -95,7 +95,7 @@ fn remove_if_there(folder: &Path) -> Result<()> {
 }
 
 /// Makes renames and new files in a folder durable. Only Unix can open a folder for that.
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     if cfg!(unix) {
         File::open(folder).and_then(|file| file.sync_all()).map_err(|error| Error::io(folder, error))?;

@@ -11,9 +11,11 @@
 //!
 //! The same model gives the same bytes: nothing of the clock or of the machine is written. Useful for: saving and
 //! loading fitted models. Not useful for: live state, which a server keeps beside the folder. Beside the model folder
-//! there are only what long work leaves: [`JsonLines`], the log of a search, and [`EventFile`], the curves of a training.
+//! there are only what long work leaves: [`JsonLines`], the log of a search, [`EventFile`], the curves of a training, and
+//! [`CheckpointFolder`], its state.
 
 mod catalogue;
+mod checkpoint;
 mod folder;
 mod json_lines;
 mod log;
@@ -26,6 +28,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use checkpoint::{CheckpointFile, CheckpointFolder, Stage};
 pub use json_lines::JsonLines;
 pub use manifest::{Counts, FORMAT_VERSION, FileRecord, Manifest};
 pub use tensorboard::EventFile;

@@ -1,5 +1,7 @@
 //! Several logs as one: files that somebody else split into training, validation and test.
 
+use hashbrown::HashMap;
+
 use super::{EventColumns, EventLog, Timestamp, UserId, Vocab};
 use crate::error::{Error, Result};
 
@@ -66,6 +68,38 @@ pub fn join(parts: &[&EventLog]) -> Result<Joined> {
     Ok(Joined { log: EventLog::from_columns(columns)?, part })
 }
 
+/// The events of a log that another one does not hold, as often as they come more often: what is new in a file that
+/// repeats, in part or in whole, what is known. Equal are events of the same user, item, moment and type.
+#[must_use]
+pub fn unknown_events(newer: &EventLog, known: &EventLog) -> EventLog {
+    let items: Vec<Option<u32>> = newer.items().iter().map(|name| known.items().position(name)).collect();
+    let types: Vec<Option<usize>> = newer
+        .event_types()
+        .iter()
+        .map(|name| known.event_types().iter().position(|other| other == name))
+        .collect();
+    let mut counts: HashMap<(u32, Timestamp, usize), u32> = HashMap::new();
+    newer.filter(|user, place, event| {
+        if place == 0 {
+            counts.clear();
+            let own = known.users().position(newer.users().name(user.index())).map(UserId);
+            for event in own.iter().flat_map(|own| known.history(*own).iter()) {
+                *counts.entry((event.item.0, event.time, event.event_type.index())).or_default() += 1;
+            }
+        }
+        let (Some(item), Some(kind)) = (items[event.item.index()], types[event.event_type.index()]) else {
+            return true;
+        };
+        match counts.get_mut(&(item, event.time, kind)) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                false
+            }
+            _ => true,
+        }
+    })
+}
+
 fn names<'a>(parts: &[&'a EventLog], of: impl Fn(&'a EventLog) -> &'a Vocab) -> Vec<String> {
     let mut names: Vec<String> = parts.iter().flat_map(|log| of(log).iter().map(str::to_owned)).collect();
     names.sort_unstable();
@@ -129,5 +163,25 @@ mod tests {
         assert_eq!(joined.part, [0, 1, 0, 1]);
         assert_eq!(joined.log.event_types(), ["view", "purchase"]);
         assert!(joined.log.events().sessions().is_none());
+    }
+
+    #[test]
+    fn only_what_is_new_is_left() {
+        let known = log(&[("u", "a", 1), ("u", "a", 1), ("u", "b", 2), ("v", "a", 1)], "view");
+        let newer = log(&[("u", "a", 1), ("u", "a", 1), ("u", "a", 1), ("u", "b", 3), ("w", "z", 1)], "view");
+        let left = |newer: &EventLog, known| {
+            let left = unknown_events(newer, known);
+            let row = |(user, event): (UserId, crate::events::Event)| {
+                let user = left.users().name(user.index()).to_owned();
+                format!("{user} {} {}", left.items().name(event.item.index()), event.time.millis())
+            };
+            let rows =
+                left.histories().flat_map(|(user, history)| history.iter().map(move |event| (user, event)));
+            rows.map(row).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&newer, &known), ["u a 1", "u b 3", "w z 1"]);
+        assert!(left(&known, &known).is_empty());
+        let other_type = log(&[("u", "a", 1)], "purchase");
+        assert_eq!(left(&other_type, &known), ["u a 1"]);
     }
 }

@@ -21,7 +21,7 @@ pub use clean::{bot_like_users, count_duplicates, dedupe, drop_bots, k_core};
 pub use columns::EventColumns;
 pub use duration::{format_days, parse_days};
 pub use event::{Event, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, UserId};
-pub use join::{Joined, join};
+pub use join::{Joined, join, unknown_events};
 pub use log::{EventLog, History};
 pub use profile::{DayCount, GapBin, LogProfile};
 pub use vocab::Vocab;

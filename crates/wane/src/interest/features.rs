@@ -15,6 +15,8 @@ const PRICE_BANDS: usize = 10;
 pub struct Features {
     /// Number of different features.
     pub n_features: usize,
+    /// Name of each feature, sorted; by it a feature is found again in another catalogue.
+    pub names: Vec<String>,
     offsets: Vec<usize>,
     features: Vec<u32>,
 }
@@ -27,8 +29,7 @@ impl Features {
         let names: Vec<Vec<String>> = (0..n_items)
             .map(|place| {
                 let item = ItemId(place as u32);
-                let categories =
-                    catalogue.category_places(item).iter().map(|node| format!("category {node}"));
+                let categories = catalogue.category_path(item).map(|name| format!("category {name}"));
                 let brand =
                     catalogue.brand.get(place).and_then(Option::as_ref).map(|brand| format!("brand {brand}"));
                 let band = bands.get(place).copied().flatten().map(|band| format!("price {band}"));
@@ -44,7 +45,12 @@ impl Features {
         names.iter().flatten().for_each(|name| *counts.entry(name).or_default() += 1);
         let shared = counts.into_iter().filter(|(_, count)| *count > 1);
         let places: BTreeMap<&str, u32> = shared.zip(0..).map(|((name, _), place)| (name, place)).collect();
-        let mut features = Self { n_features: places.len(), offsets: vec![0], features: Vec::new() };
+        let mut features = Self {
+            n_features: places.len(),
+            names: places.keys().map(ToString::to_string).collect(),
+            offsets: vec![0],
+            features: Vec::new(),
+        };
         for names in names {
             features.features.extend(names.iter().filter_map(|name| places.get(name.as_str())));
             features.offsets.push(features.features.len());
@@ -78,7 +84,7 @@ mod tests {
     fn features_of_one_item_alone_are_left_out() {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let features = Features::from_names(&[names(&["a", "b"]), names(&["b"]), names(&[])]);
-        assert_eq!(features.n_features, 1);
+        assert_eq!((features.n_features, &features.names[..]), (1, &["b".to_owned()][..]));
         assert_eq!([0, 1, 2, 9].map(|item| features.of_item(item).len()), [1, 1, 0, 0]);
     }
 

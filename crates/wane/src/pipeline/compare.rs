@@ -47,10 +47,25 @@ pub fn compare(
     catalogue: Option<&Catalogue>,
     contest: &Contest,
     done: &[Trial],
-    mut record: impl FnMut(&Trial) -> Result<()>,
+    record: impl FnMut(&Trial) -> Result<()>,
     monitor: &dyn Monitor,
 ) -> Result<Comparison> {
-    let arena = Arena { split, catalogue, contest, monitor };
+    let training = Training { monitor, ..Training::new(&split.log, catalogue, contest.judge.seed) };
+    compare_as(split, contest, done, record, &training)
+}
+
+/// The same with all that a training may be told; its log, goal and questions are those of the split.
+///
+/// # Errors
+/// Those of [`compare`]; what the checkpoint finds wrong.
+pub fn compare_as(
+    split: &Split,
+    contest: &Contest,
+    done: &[Trial],
+    mut record: impl FnMut(&Trial) -> Result<()>,
+    training: &Training<'_>,
+) -> Result<Comparison> {
+    let arena = Arena { split, contest, training };
     let part = if contest.on_validation { &split.validation } else { &split.test };
     let (mut judged, mut models, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
     for settings in &contest.models {
@@ -74,7 +89,7 @@ pub fn compare(
         })?;
     let evaluation = Evaluation {
         protocol: arena.summary(part),
-        leakage: check_leakage(&split.log, part, catalogue, arena.question()),
+        leakage: check_leakage(&split.log, part, training.catalogue, arena.question()),
         models: judged.into_iter().map(|judged| judged.result).collect(),
     };
     Ok(Comparison { evaluation, settings: chosen, models, best })
@@ -83,30 +98,29 @@ pub fn compare(
 /// What all models of a contest share.
 struct Arena<'a> {
     split: &'a Split,
-    catalogue: Option<&'a Catalogue>,
     contest: &'a Contest,
-    monitor: &'a dyn Monitor,
+    training: &'a Training<'a>,
 }
 
 impl Arena<'_> {
     /// Fits a model on a part's training log and judges it on the part's cases.
     fn run(&self, settings: &ModelSettings, part: &Part) -> Result<(Box<dyn Recommender>, Judged)> {
-        self.monitor.begin(&format!("fitting {}", settings.name()), 0);
+        let monitor = self.training.monitor;
+        monitor.begin(&format!("fitting {}", settings.name()), 0);
         let validation = self.split.questions();
         let training = Training {
+            log: &part.training,
             goal: self.split.goal(),
             validation: Some(&validation),
-            monitor: self.monitor,
-            ..Training::new(&part.training, self.catalogue, self.contest.judge.seed)
+            ..*self.training
         };
-        let start = self.monitor.seconds();
+        let start = monitor.seconds();
         // Judged as it is served: with popularity behind it, or ties would decide what a sparse model leaves open.
         let model = Backfill::new(settings.fit(&training)?, &part.training);
-        let fit_seconds = self.monitor.seconds() - start;
-        self.monitor.begin(&format!("judging {}", settings.name()), part.cases.len() as u64);
-        let judge_settings = self.contest.judge;
-        let mut judged =
-            judge(settings.name(), &model, self.split, part, self.catalogue, judge_settings, self.monitor);
+        let fit_seconds = monitor.seconds() - start;
+        monitor.begin(&format!("judging {}", settings.name()), part.cases.len() as u64);
+        let (catalogue, how) = (self.training.catalogue, self.contest.judge);
+        let mut judged = judge(settings.name(), &model, self.split, part, catalogue, how, monitor);
         judged.result.fit_seconds = fit_seconds;
         Ok((Box::new(model), judged))
     }
@@ -135,7 +149,7 @@ impl Arena<'_> {
                 Error::setting("metric", "a metric such as ndcg@10 or mrr@20", &self.contest.metric)
             })
         };
-        let best = tune(&search, done, score, record, self.monitor)?;
+        let best = tune(&search, done, score, record, self.training.monitor)?;
         with_all(settings, "", &best.settings)
     }
 

@@ -6,15 +6,15 @@ mod picture;
 mod read;
 mod recommend;
 
-pub use compare::{Comparison, Contest, compare};
+pub use compare::{Comparison, Contest, compare, compare_as};
 pub use explain::{Account, GroupShare, Why, Without, account};
 pub use picture::{Picture, draw};
-pub use read::{Cleaning, Dataset, Sources, read};
+pub use read::{Cleaning, Dataset, Sources, read, read_onto};
 pub use recommend::{Asked, answers, answers_table};
 
 use crate::artifact::Artifact;
-use crate::error::Result;
-use crate::recommend::{Learned, ModelSettings, Training};
+use crate::error::{Error, Result};
+use crate::recommend::{Learned, ModelSettings, Start, Training};
 use crate::train::Monitor;
 
 /// Fits a model to a whole log, ready to be saved.
@@ -22,14 +22,33 @@ use crate::train::Monitor;
 /// # Errors
 /// [`crate::Error::Setting`] for a setting out of its range.
 pub fn fit(data: &Dataset, settings: &ModelSettings, seed: u64, monitor: &dyn Monitor) -> Result<Artifact> {
-    let training = Training { monitor, ..Training::new(&data.log, data.catalogue.as_ref(), seed) };
+    fit_as(&Training { monitor, ..Training::new(&data.log, data.catalogue.as_ref(), seed) }, settings)
+}
+
+/// The same with all that a training may be told: what will be asked, a model to go on from, a checkpoint.
+///
+/// # Errors
+/// [`crate::Error::Setting`] for a setting out of its range; what the checkpoint finds wrong.
+pub fn fit_as(training: &Training<'_>, settings: &ModelSettings) -> Result<Artifact> {
     Ok(Artifact {
         settings: settings.clone(),
-        parameters: settings.fit(&training)?.parameters(),
-        log: data.log.clone(),
-        catalogue: data.catalogue.clone(),
-        seed,
+        parameters: settings.fit(training)?.parameters(),
+        log: training.log.clone(),
+        catalogue: training.catalogue.cloned(),
+        seed: training.seed,
     })
+}
+
+/// A saved model as one to go on from.
+///
+/// # Errors
+/// [`Error::Setting`] for a model that does not learn in epochs.
+pub fn start(artifact: &Artifact) -> Result<Start> {
+    let ModelSettings::Trace(settings) = &artifact.settings else {
+        let expected = "a trace model, the only one that learning can go on from; fit one with --model trace";
+        return Err(Error::setting("from", expected, artifact.settings.name()));
+    };
+    Start::new(settings, artifact.parameters.clone(), &artifact.log, artifact.catalogue.as_ref())
 }
 
 /// What a saved model learned, where it is one that has something to say of itself.

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::artifact::Artifact;
 use crate::error::Result;
 use crate::events::read::{Inspection, ReadOptions, read_events};
-use crate::events::{EventLog, drop_bots, k_core};
+use crate::events::{EventLog, drop_bots, join, k_core, unknown_events};
 use crate::interest::{Catalogue, CatalogueFile, CatalogueInspection, CatalogueMap};
 
 /// Where data comes from and how it is read.
@@ -56,6 +57,21 @@ pub fn read(sources: &Sources) -> Result<Dataset> {
     let (log, inspection) = read_events(&sources.events, &sources.options)?;
     let log = sources.cleaning.apply(log);
     let data = Dataset { log, catalogue: None, inspection, catalogue_inspection: None };
+    data.with_catalogue(sources)
+}
+
+/// Reads newer events and adds those that a saved model does not know to its log. A catalogue that is named takes the
+/// place of the model's; else the model's is kept.
+///
+/// # Errors
+/// Whatever reading finds wrong; [`crate::Error::Limit`] for more than 256 event types in all.
+pub fn read_onto(artifact: &Artifact, sources: &Sources) -> Result<Dataset> {
+    let mut data = read(&Sources { catalogue: None, ..sources.clone() })?;
+    let newer = unknown_events(&data.log, &artifact.log);
+    data.log = join(&[&artifact.log, &newer])?.log;
+    if sources.catalogue.is_none() {
+        data.catalogue = artifact.catalogue.as_ref().map(|catalogue| catalogue.over(data.log.items()));
+    }
     data.with_catalogue(sources)
 }
 

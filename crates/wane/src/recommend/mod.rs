@@ -6,6 +6,7 @@
 mod answer;
 mod backfill;
 mod bpr;
+mod checkpoint;
 mod diversity;
 mod filter;
 mod hold_out;
@@ -13,7 +14,6 @@ mod item_knn;
 mod item_to_item;
 mod kernel_parameters;
 mod linear;
-mod parameters;
 mod personal_frequency;
 mod popularity;
 mod ranges;
@@ -28,15 +28,16 @@ mod top_k;
 pub(crate) mod trace;
 mod vmis_knn;
 
+pub use crate::train::{Array, Parameters};
 pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettings, Names, best_items};
 pub use backfill::Backfill;
 pub use bpr::{Bpr, BprSettings};
+pub use checkpoint::{Checkpoint, Identity};
 pub use diversity::diversify;
 pub use filter::{Expression, Filter, FilterSettings, QueryFilter};
 pub use item_knn::{ItemKnnSettings, Similarity};
 pub use item_to_item::ItemToItem;
 pub use linear::{EaseSettings, SlimSettings};
-pub use parameters::{Array, Parameters};
 pub use personal_frequency::{PersonalCountSettings, PersonalFrequency, PersonalFrequencySettings};
 pub use popularity::{DecayedPopularity, DecayedPopularitySettings, Popularity, PopularitySettings};
 pub use ranges::{Range, Values};
@@ -50,6 +51,6 @@ pub use settings::ModelSettings;
 pub use tifu_knn::{TifuKnn, TifuKnnSettings};
 pub use top_k::{Scored, top_k};
 pub use trace::{
-    Learned, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType, TraceModel, TraceSettings,
+    Learned, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType, Start, TraceModel, TraceSettings,
 };
 pub use vmis_knn::{VmisKnn, VmisKnnSettings};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Parameters, Scores};
+use super::{Checkpoint, Parameters, Scores, Start};
 use crate::decay::Kernel;
 use crate::events::{EventLog, History, ItemId, Timestamp};
 use crate::interest::Catalogue;
@@ -22,6 +22,11 @@ pub struct Training<'a> {
     pub goal: Goal,
     /// Questions that show when to stop learning; without them a model holds out some of the log.
     pub validation: Option<&'a Validation<'a>>,
+    /// A fitted trace model to go on from, by a trace model: it learns from the events that are newer than those.
+    pub start: Option<&'a Start>,
+    /// Where the state of this one training is kept after every epoch, by a model that learns in epochs. Where there is a
+    /// state, the training goes on from it, to the same bits.
+    pub checkpoint: Option<&'a dyn Checkpoint>,
     /// Who hears of the progress.
     pub monitor: &'a dyn Monitor,
 }
@@ -29,7 +34,16 @@ pub struct Training<'a> {
 impl<'a> Training<'a> {
     /// A log to learn from, to predict each next item, without questions to stop by.
     pub fn new(log: &'a EventLog, catalogue: Option<&'a Catalogue>, seed: u64) -> Self {
-        Self { log, catalogue, seed, goal: Goal::NextItem, validation: None, monitor: &Unmonitored }
+        Self {
+            log,
+            catalogue,
+            seed,
+            goal: Goal::NextItem,
+            validation: None,
+            start: None,
+            checkpoint: None,
+            monitor: &Unmonitored,
+        }
     }
 }
 

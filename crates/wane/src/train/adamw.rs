@@ -28,12 +28,12 @@ const EPSILON: f32 = 1e-8;
 #[derive(Debug, Clone, Default)]
 pub(super) struct AdamW {
     width: usize,
-    first: Vec<f32>,
-    second: Vec<f32>,
+    pub(super) first: Vec<f32>,
+    pub(super) second: Vec<f32>,
     /// Mean weights.
     pub(super) mean: Vec<f32>,
     /// Step of each row's last update.
-    last: Vec<u32>,
+    pub(super) last: Vec<u32>,
 }
 
 /// One row with all that is kept of it.

@@ -106,9 +106,27 @@ impl<'a> Corpus<'a> {
                 }
             }
         }
-        corpus.wanted = vec![0; log.n_items()];
-        corpus.targets.iter().for_each(|&item| corpus.wanted[item as usize] += 1);
+        corpus.count_wanted();
         corpus
+    }
+
+    /// The same corpus with the examples after a moment alone: what came until then is known, but not learned again.
+    #[must_use]
+    pub fn after(mut self, moment: Timestamp) -> Self {
+        let targets = std::mem::take(&mut self.targets);
+        self.examples.retain(|example| example.as_of > moment);
+        for example in &mut self.examples {
+            let first = self.targets.len() as u32;
+            self.targets.extend(&targets[example.targets.start as usize..example.targets.end as usize]);
+            example.targets = first..self.targets.len() as u32;
+        }
+        self.count_wanted();
+        self
+    }
+
+    fn count_wanted(&mut self) {
+        self.wanted = vec![0; self.log.n_items()];
+        self.targets.iter().for_each(|&item| self.wanted[item as usize] += 1);
     }
 
     fn add(&mut self, user: UserId, history: History<'_>, basket: Range<usize>, takes_back: &[bool]) {

@@ -287,7 +287,7 @@ impl<'a> Trainer<'a> {
 }
 
 /// What each of an item's features weighs in its vector.
-pub(super) fn feature_share(features: &[u32]) -> f32 {
+pub(crate) fn feature_share(features: &[u32]) -> f32 {
     1.0 / (features.len().max(1) as f32).sqrt()
 }
 
@@ -320,6 +320,8 @@ fn split_evenly(visits: &[Visit], examples: usize) -> Vec<&[Visit]> {
     }
     parts
 }
+
+mod state;
 
 #[cfg(test)]
 mod gradient_check;

@@ -11,5 +11,6 @@ mod models;
 mod neighbours;
 mod readers;
 mod report;
+mod resume;
 mod simulator;
 mod trace;

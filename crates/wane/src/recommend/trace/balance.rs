@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use super::TraceModel;
 use crate::events::ItemId;
 use crate::recommend::{Query, Question, Scores};
-use crate::train::{Group, Link, Weights, add_scaled, asinh_all, dot, softmax};
+use crate::train::{Group, Link, Shape, Weights, add_scaled, asinh_all, dot, softmax};
 
 /// Standard deviation of the prior around 1.
 const SPREAD: f64 = 0.5;
@@ -40,9 +40,18 @@ pub(super) struct Balance(Vec<f64>);
 
 impl Balance {
     /// Everything counts as trained.
-    pub(super) fn even(weights: &Weights) -> Self {
-        let shape = weights.shape;
+    pub(super) fn even(shape: Shape) -> Self {
         Self(vec![1.0; shape.scales + 1 + shape.fashions + shape.links])
+    }
+
+    /// The factors' bits, for a file.
+    pub(super) fn bits(&self) -> Vec<u64> {
+        self.0.iter().map(|factor| factor.to_bits()).collect()
+    }
+
+    /// The factors again from their bits.
+    pub(super) fn from_bits(bits: &[u64]) -> Self {
+        Self(bits.iter().map(|bits| f64::from_bits(*bits)).collect())
     }
 
     /// The weights with their parts multiplied.

@@ -1,13 +1,15 @@
 //! Fitting the trace model: what is read off the log beforehand, and when to stop.
 //!
-//! Time scales start spread over the gaps that the log shows, popularity is counted at half-lives spread over its span.
+//! Time scales start spread over the gaps that the log shows, popularity is counted at half-lives spread over its span; a
+//! fit that goes on from a fitted model starts from what that one learned, and learns from newer events alone.
 //! Training runs on what came before the held-out questions until they are answered no better for some epochs; where that leaves
-//! part of the log out, it then runs as many epochs over all of it.
+//! part of the log out, it then runs as many epochs over all of it. The state may be kept after every epoch ([`Record`]).
 
 use rayon::prelude::*;
 
 use super::balance::Balance;
-use super::{TraceModel, TraceSettings};
+use super::record::{Best, Record};
+use super::{Start, TraceModel, TraceSettings};
 use crate::error::Result;
 use crate::events::{EventLog, ItemId, Timestamp};
 use crate::interest::Features;
@@ -25,23 +27,36 @@ impl TraceSettings {
     /// Learns from a log.
     ///
     /// # Errors
-    /// [`crate::Error::Setting`] for a setting out of its range.
+    /// [`crate::Error::Setting`] for a setting out of its range, or other than in the model that learning goes on from;
+    /// what the checkpoint finds wrong.
     pub fn fit(&self, training: &Training<'_>) -> Result<TraceModel> {
         self.check()?;
-        let held_out = training.validation.is_none().then(|| HeldOut::of(training.log));
+        if let Some(start) = training.start {
+            start.check(self, training.goal)?;
+        }
+        let known = training.start.and_then(|start| start.newest_event(training.log));
+        // A model that knows the whole log has learned the answers already: then nothing can tell it when to stop.
+        let can_ask = training.start.is_none() || known.is_some();
+        let held_out = (training.validation.is_none() && can_ask).then(|| HeldOut::of(training.log, known));
         let own = held_out.as_ref().map(|held_out| held_out.validation(training.goal));
         let validation = training.validation.or(own.as_ref());
-        let Some(validation) = validation.filter(|validation| !validation.questions.is_empty()) else {
-            return Ok(self.run(training, training.log, Lesson::default()).model);
+        let validation = validation.filter(|validation| !validation.questions.is_empty());
+        let mut record = Record::open(self, training, validation)?;
+        let delays = validation.map_or_else(Vec::new, delays);
+        let whole = Run { log: training.log, known, validation: None, delays: &delays, epochs: self.epochs };
+        let Some(asked) = validation else { return Ok(self.run(training, whole, None, &mut record)?.0) };
+        let (epochs, balance) = match record.settled()? {
+            Some(settled) => settled,
+            None => {
+                let before = Run { log: asked.log, validation, ..whole };
+                let (model, epochs, balance) = self.run(training, before, None, &mut record)?;
+                if asked.log.len() == training.log.len() {
+                    return Ok(model);
+                }
+                (epochs, balance)
+            }
         };
-        let lesson = Lesson { validation: Some(validation), delays: delays(validation), balance: None };
-        let outcome = self.run(training, validation.log, lesson);
-        if validation.log.len() == training.log.len() {
-            return Ok(outcome.model);
-        }
-        let again = Self { epochs: outcome.epochs, ..self.clone() };
-        let lesson = Lesson { validation: None, delays: delays(validation), balance: Some(outcome.balance) };
-        Ok(again.run(training, training.log, lesson).model)
+        Ok(self.run(training, Run { epochs, ..whole }, Some(balance), &mut record)?.0)
     }
 
     /// Takes out what is switched off: from these values no gradient leads away.
@@ -58,14 +73,96 @@ impl TraceSettings {
         }
     }
 
-    /// Trains on a log; with questions, the model of the epoch that answered them best.
-    fn run(&self, training: &Training<'_>, log: &EventLog, lesson: Lesson<'_>) -> Outcome {
-        let (catalogue, monitor) = (training.catalogue, training.monitor);
-        let features = catalogue.filter(|_| self.features).map_or_else(Features::default, Features::of);
-        let links = Link::plan(log, catalogue, training.goal, self.link_plan());
-        let days = log.span().map_or(1.0, |(first, last)| last.days_since(first)).max(1e-3) as f32;
-        let fashions: Vec<f32> =
-            if self.popularity { FASHIONS.map(|part| part * days).to_vec() } else { Vec::new() };
+    /// Trains once; with questions, the model of the epoch that answered them best. Returns that epoch as well, and
+    /// what the parts of the score deserve.
+    fn run(
+        &self,
+        training: &Training<'_>,
+        run: Run<'_>,
+        balance: Option<Balance>,
+        record: &mut Record<'_>,
+    ) -> Result<(TraceModel, u32, Balance)> {
+        let (ground, monitor) = (Ground::of(self, training, run.log), training.monitor);
+        let corpus = ground.corpus(run.known, run.delays);
+        let mut trainer = Trainer::new(&corpus, ground.start(self, training), self.recipe(), training.seed);
+        let asks = run.validation.is_some();
+        let mut balance = balance.unwrap_or_else(|| Balance::even(ground.shape));
+        let mut best = match record.resume(asks, &mut trainer, ground.shape)? {
+            Some((best, left)) => {
+                balance = left;
+                best
+            }
+            // Learning on must make a model better, or it stays as it was.
+            None => training.start.and(run.validation).map(|asked| ground.ask(&trainer, asked, &mut balance)),
+        };
+        while trainer.epochs() < run.epochs && !self.is_over(trainer.epochs(), best.as_ref()) {
+            let epoch = trainer.epochs() + 1;
+            monitor.begin_epoch(epoch, run.epochs, corpus.len() as u64);
+            let loss = trainer.epoch(|examples| monitor.advance(examples));
+            let answered = run.validation.map(|asked| ground.ask(&trainer, asked, &mut balance));
+            monitor.epoch(&Progress {
+                epoch,
+                epochs: run.epochs,
+                loss,
+                rate: f64::from(trainer.rate()),
+                examples: corpus.len() as u64,
+                gain: answered.as_ref().map(|answered| answered.gain),
+            });
+            best = match (best, answered) {
+                (Some(best), Some(answered)) if answered.gain <= best.gain => Some(best),
+                (best, answered) => answered.or(best),
+            };
+            record.keep(asks, run.epochs, &trainer, &balance, best.as_ref())?;
+        }
+        Ok(match best {
+            Some(best) => (ground.model(best.balance.applied(best.weights)), best.epoch, best.balance),
+            None => (ground.model(balance.applied(trainer.averaged())), run.epochs, balance),
+        })
+    }
+
+    /// Whether the best answer is too long ago.
+    fn is_over(&self, epochs: u32, best: Option<&Best>) -> bool {
+        best.is_some_and(|best| epochs >= best.epoch + self.patience.max(1))
+    }
+}
+
+/// One training.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    /// What is known.
+    log: &'a EventLog,
+    /// Events up to this moment are history alone; those after it are learned from.
+    known: Option<Timestamp>,
+    /// Questions that tell when to stop.
+    validation: Option<&'a Validation<'a>>,
+    /// By how many milliseconds questions come after the log.
+    delays: &'a [i64],
+    /// Epochs at most.
+    epochs: u32,
+}
+
+/// What is read off a log before learning from it.
+struct Ground<'a> {
+    log: &'a EventLog,
+    goal: Goal,
+    features: Features,
+    links: Vec<Link>,
+    /// Times and items, oldest first.
+    events: Vec<(Timestamp, ItemId)>,
+    popularity: PopularityTable,
+    shape: Shape,
+}
+
+impl<'a> Ground<'a> {
+    fn of(settings: &TraceSettings, training: &Training<'_>, log: &'a EventLog) -> Self {
+        let (catalogue, goal) = (training.catalogue, training.goal);
+        let features = catalogue.filter(|_| settings.features).map_or_else(Features::default, Features::of);
+        let links = Link::plan(log, catalogue, goal, settings.link_plan());
+        let fashions = match training.start {
+            Some(start) => start.fashions(),
+            None if settings.popularity => fashions(log),
+            None => Vec::new(),
+        };
         let mut events: Vec<(Timestamp, ItemId)> =
             log.events().times().iter().copied().zip(log.events().items().iter().copied()).collect();
         events.par_sort_unstable();
@@ -73,83 +170,51 @@ impl TraceSettings {
         let shape = Shape {
             items: log.n_items(),
             features: features.n_features,
-            dim: self.dim,
-            scales: self.scales,
+            dim: settings.dim,
+            scales: settings.scales,
             types: log.event_types().len(),
             links: links.len(),
             fashions: fashions.len(),
         };
-        let mut start = Weights::start(shape, &time_scales(log, self.scales), training.seed);
-        self.leave_out(&mut start);
-        let corpus = Corpus::new(log, &links, &features, &popularity, training.goal, &lesson.delays);
-        let mut trainer = Trainer::new(&corpus, start, self.recipe(), training.seed);
-        let model = |weights| {
-            TraceModel::new(
-                weights,
-                &features,
-                links.clone(),
-                popularity.clone(),
-                events.clone(),
-                training.goal,
-            )
-        };
-        let mut balance = lesson.balance.unwrap_or_else(|| Balance::even(&trainer.averaged()));
-        let mut best: Option<Outcome> = None;
-        for epoch in 1..=self.epochs {
-            monitor.begin_epoch(epoch, self.epochs, corpus.len() as u64);
-            let loss = trainer.epoch(|examples| monitor.advance(examples));
-            let asked = lesson.validation.map(|validation| {
-                let weights = trainer.averaged();
-                balance.improve(&model(weights.clone()), &sample(validation));
-                let model = model(balance.applied(weights));
-                Outcome {
-                    gain: mean_gain(&model, validation),
-                    model,
-                    epochs: epoch,
-                    balance: balance.clone(),
-                }
-            });
-            monitor.epoch(&Progress {
-                epoch,
-                epochs: self.epochs,
-                loss,
-                rate: f64::from(trainer.rate()),
-                examples: corpus.len() as u64,
-                gain: asked.as_ref().map(|asked| asked.gain),
-            });
-            let Some(asked) = asked else { continue };
-            if best.as_ref().is_none_or(|best| asked.gain > best.gain) {
-                best = Some(asked);
-            } else if best.as_ref().is_some_and(|best| epoch >= best.epochs + self.patience) {
-                break;
-            }
-        }
-        best.unwrap_or_else(|| Outcome {
-            gain: 0.0,
-            model: model(balance.applied(trainer.averaged())),
-            epochs: self.epochs,
-            balance,
-        })
+        Self { log, goal, features, links, events, popularity, shape }
     }
-}
 
-/// What a training is given beside the log.
-#[derive(Default)]
-struct Lesson<'a> {
-    /// Questions that show when to stop and what the parts deserve.
-    validation: Option<&'a Validation<'a>>,
-    /// By how much questions come after the log, in milliseconds.
-    delays: Vec<i64>,
-    /// What the parts deserve, where that is known already.
-    balance: Option<Balance>,
-}
+    fn corpus<'b>(&'b self, known: Option<Timestamp>, delays: &'b [i64]) -> Corpus<'b> {
+        let corpus = Corpus::new(self.log, &self.links, &self.features, &self.popularity, self.goal, delays);
+        match known {
+            Some(known) => corpus.after(known),
+            None => corpus,
+        }
+    }
 
-/// A trained model, with what training it again needs to know.
-struct Outcome {
-    gain: f64,
-    model: TraceModel,
-    epochs: u32,
-    balance: Balance,
+    /// The weights before the first step.
+    fn start(&self, settings: &TraceSettings, training: &Training<'_>) -> Weights {
+        let former =
+            |start: &Start| start.weights(self.shape, self.log, &self.features, &self.links, training.seed);
+        let anew = || Weights::start(self.shape, &time_scales(self.log, settings.scales), training.seed);
+        let mut weights = training.start.map_or_else(anew, former);
+        settings.leave_out(&mut weights);
+        weights
+    }
+
+    fn model(&self, weights: Weights) -> TraceModel {
+        TraceModel::new(
+            weights,
+            &self.features,
+            self.links.clone(),
+            self.popularity.clone(),
+            self.events.clone(),
+            self.goal,
+        )
+    }
+
+    /// How well a trainer's weights answer questions once their parts are balanced.
+    fn ask(&self, trainer: &Trainer<'_>, validation: &Validation<'_>, balance: &mut Balance) -> Best {
+        let weights = trainer.averaged();
+        balance.improve(&self.model(weights.clone()), &sample(validation));
+        let gain = mean_gain(&self.model(balance.applied(weights.clone())), validation);
+        Best { gain, epoch: trainer.epochs(), weights, balance: balance.clone() }
+    }
 }
 
 /// By how many milliseconds each question comes after the last event that may be learned from, in order.
@@ -176,8 +241,11 @@ struct HeldOut<'a> {
 }
 
 impl<'a> HeldOut<'a> {
-    fn of(whole: &'a EventLog) -> Self {
-        let mut times = whole.events().times().to_vec();
+    /// The last part of the events after a moment, or of all.
+    fn of(whole: &'a EventLog, known: Option<Timestamp>) -> Self {
+        let times = whole.events().times().iter().copied();
+        let mut times: Vec<Timestamp> =
+            times.filter(|&time| known.is_none_or(|known| time > known)).collect();
         times.sort_unstable();
         let place = times.len() - times.len() / HELD_OUT;
         let start = times.get(place).copied().unwrap_or(Timestamp::from_millis(i64::MAX));
@@ -198,6 +266,12 @@ impl<'a> HeldOut<'a> {
         });
         Validation { log: &self.before, questions: questions.collect() }
     }
+}
+
+/// Half-lives in days at which popularity is counted.
+fn fashions(log: &EventLog) -> Vec<f32> {
+    let days = log.span().map_or(1.0, |(first, last)| last.days_since(first)).max(1e-3) as f32;
+    FASHIONS.map(|part| part * days).to_vec()
 }
 
 /// Half-lives in days to start from: evenly in the logarithm from the shortest usual gap between a user's events to

@@ -16,11 +16,14 @@
 mod balance;
 mod fit;
 mod learned;
+mod record;
 mod saved;
 mod settings;
+mod start;
 
 pub use learned::{Learned, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType};
 pub use settings::TraceSettings;
+pub use start::Start;
 
 use std::borrow::Cow;
 

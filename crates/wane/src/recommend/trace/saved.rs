@@ -12,6 +12,8 @@ pub(super) fn parameters(model: &TraceModel) -> Parameters {
     let mut parameters = Parameters::default()
         .with("item_vectors", Array::F32(model.vectors.clone()))
         .with("item_bias", Array::F32(weights.bias.clone()))
+        // In the order of the catalogue's features. Asking needs the items' sums alone; learning on needs the parts.
+        .with("feature_vectors", Array::F32(weights.features.clone()))
         .with("by_basket", Array::U32(vec![u32::from(model.goal == Goal::NextBasket)]))
         .with("popularity_rates", Array::F32(model.popularity.rates().to_vec()))
         .with("popularity_times", Array::I64(model.events.iter().map(|event| event.0.millis()).collect()))
@@ -72,9 +74,10 @@ impl TraceSettings {
             times.into_iter().map(Timestamp::from_millis).zip(items.into_iter().map(ItemId)).collect();
         let half_lives: Vec<f32> = rates.iter().map(|rate| std::f32::consts::LN_2 / rate).collect();
         let popularity = PopularityTable::new(&events, n_items, &half_lives);
+        let features = take_features(&mut parameters, self.dim)?;
         let shape = Shape {
             items: n_items,
-            features: 0,
+            features: features.len() / self.dim,
             dim: self.dim,
             scales: self.scales,
             types: event_types.len(),
@@ -84,7 +87,7 @@ impl TraceSettings {
         let mut weights = Weights {
             shape,
             vectors: parameters.take_f32("item_vectors")?,
-            features: Vec::new(),
+            features,
             bias: parameters.take_f32("item_bias")?,
             shared: vec![0.0; shape.shared()],
         };
@@ -101,6 +104,18 @@ impl TraceSettings {
         }
         Ok(TraceModel::new(weights, &Features::default(), links, popularity, events, goal))
     }
+}
+
+/// Vectors of the catalogue's features, which the first folders do not have.
+fn take_features(parameters: &mut Parameters, dim: usize) -> Result<Vec<f32>> {
+    if !parameters.0.contains_key("feature_vectors") {
+        return Ok(Vec::new());
+    }
+    let features = parameters.take_f32("feature_vectors")?;
+    if features.len() % dim == 0 {
+        return Ok(features);
+    }
+    Err(damaged("feature_vectors", &format!("vectors of {dim} numbers")))
 }
 
 /// A pairing as a number: 0 for together.

@@ -1,0 +1,207 @@
+//! A fitted trace model to go on from, over the longer log and the wider vocabularies of another day.
+//!
+//! - Everything that was learned is found again by name: items, features of the catalogue, event types, relations. What
+//!   has no name in the former model starts as it does in a first fit, but for two things: an item that the former model
+//!   knows by a feature starts from its features alone, and a feature that it does not know starts at 0, so that it moves
+//!   no item that is known.
+//! - Relations and popularity are counted anew, over the half-lives that the former model learned weights for.
+//! - Learned from are the events after the newest one that the former model knew; the others are known as history.
+
+use std::sync::Arc;
+
+use super::{TraceModel, TraceSettings};
+use crate::error::{Error, Result};
+use crate::events::{EventLog, ItemId, Timestamp, Vocab};
+use crate::interest::{Catalogue, Features};
+use crate::recommend::{Goal, Parameters};
+use crate::train::{Group, Link, Shape, Weights, add_scaled, feature_share};
+
+/// A fitted trace model with the names of what it knows; see the module's documentation.
+#[derive(Debug, Clone)]
+pub struct Start {
+    settings: TraceSettings,
+    model: TraceModel,
+    /// `id_j`: the items' vectors without their features.
+    own_vectors: Vec<f32>,
+    items: Arc<Vocab>,
+    event_types: Vec<String>,
+    /// Names of the features that have a vector, sorted.
+    features: Vec<String>,
+    last: Option<Timestamp>,
+    digest: String,
+}
+
+impl Start {
+    /// A saved model: its settings and parameters, the log that it learned from, and what it knew of items.
+    ///
+    /// # Errors
+    /// When the parameters are not those of these settings and this log.
+    pub fn new(
+        settings: &TraceSettings,
+        parameters: Parameters,
+        log: &EventLog,
+        catalogue: Option<&Catalogue>,
+    ) -> Result<Self> {
+        let digest = parameters.digest();
+        let model = settings.load(parameters, log.n_items(), log.event_types())?;
+        let features = catalogue.filter(|_| settings.features).map_or_else(Features::default, Features::of);
+        // Folders of the first version do not tell vectors of features from those of items: all belongs to the items.
+        let has_features = model.weights.features.len() == features.n_features * settings.dim;
+        let features = if has_features { features } else { Features::default() };
+        Ok(Self {
+            own_vectors: without_features(&model.weights, &features),
+            settings: settings.clone(),
+            model,
+            items: Arc::clone(log.items()),
+            event_types: log.event_types().to_vec(),
+            features: features.names,
+            last: log.span().map(|(_, last)| last),
+            digest,
+        })
+    }
+
+    /// What the model was taught to predict.
+    pub fn goal(&self) -> Goal {
+        self.model.goal
+    }
+
+    /// Its newest event, where a log has newer ones: only these are learned from. Where it has none, all are.
+    pub fn newest_event(&self, log: &EventLog) -> Option<Timestamp> {
+        self.last.filter(|&last| log.span().is_some_and(|(_, newest)| newest > last))
+    }
+
+    /// SHA-256 of all that was learned.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Half-lives, in days, at which its popularity is counted.
+    pub(super) fn fashions(&self) -> Vec<f32> {
+        self.model.popularity.rates().iter().map(|rate| std::f32::consts::LN_2 / rate).collect()
+    }
+
+    /// Proves that what was learned means the same under other settings.
+    pub(super) fn check(&self, settings: &TraceSettings, goal: Goal) -> Result<()> {
+        let same = |name: &str, former: &dyn ToString, now: &dyn ToString| {
+            let (former, now) = (former.to_string(), now.to_string());
+            if former == now {
+                return Ok(());
+            }
+            Err(Error::setting(name, format!("{former}, as in the model that learning goes on from"), now))
+        };
+        let former = &self.settings;
+        let word = |goal| if goal == Goal::NextItem { "next-item" } else { "next-basket" };
+        same("targets", &word(self.model.goal), &word(goal))?;
+        same("dim", &former.dim, &settings.dim)?;
+        same("scales", &former.scales, &settings.scales)?;
+        same("decay", &former.decay, &settings.decay)?;
+        same("displacement", &former.displacement, &settings.displacement)?;
+        same("popularity", &former.popularity, &settings.popularity)?;
+        same("vectors", &former.vectors, &settings.vectors)?;
+        same("features", &former.features, &settings.features)
+    }
+
+    /// What was learned, laid out by other vocabularies.
+    pub(super) fn weights(
+        &self,
+        shape: Shape,
+        log: &EventLog,
+        features: &Features,
+        links: &[Link],
+        seed: u64,
+    ) -> Weights {
+        let half_lives: Vec<f32> =
+            self.model.basis.rates.iter().map(|rate| std::f32::consts::LN_2 / rate).collect();
+        let mut weights = Weights::start(shape, &half_lives, seed);
+        let known = self.copy_features(&mut weights, features);
+        self.copy_items(&mut weights, log.items(), |item| {
+            features.of_item(item).iter().any(|&feature| known[feature as usize])
+        });
+        self.copy_shared(&mut weights, log.event_types(), links);
+        weights
+    }
+
+    /// Returns which features are known.
+    fn copy_features(&self, weights: &mut Weights, features: &Features) -> Vec<bool> {
+        let dim = weights.shape.dim;
+        weights.features.fill(0.0);
+        let known =
+            features.names.iter().zip(weights.features.chunks_exact_mut(dim)).map(|(name, vector)| {
+                let place = self.features.binary_search(name).ok();
+                let former =
+                    place.and_then(|place| self.model.weights.features.get(place * dim..(place + 1) * dim));
+                former.is_some_and(|former| {
+                    vector.copy_from_slice(former);
+                    true
+                })
+            });
+        known.collect()
+    }
+
+    /// `is_described`: whether the former model knows a feature of the item.
+    fn copy_items(&self, weights: &mut Weights, items: &Vocab, is_described: impl Fn(u32) -> bool) {
+        let dim = weights.shape.dim;
+        let low = lower_quartile(&self.model.weights.bias);
+        let rows = weights.vectors.chunks_exact_mut(dim).zip(&mut weights.bias);
+        for ((item, name), (vector, bias)) in (0u32..).zip(items.iter()).zip(rows) {
+            let former = self.items.position(name).map(ItemId);
+            *bias = former.map_or(low, |former| self.model.bias(former));
+            let own = former.map(|former| &self.own_vectors[former.index() * dim..][..dim]);
+            match own.filter(|own| own.iter().any(|&value| value != 0.0)) {
+                Some(own) => vector.copy_from_slice(own),
+                None if is_described(item) => vector.fill(0.0),
+                None => {}
+            }
+        }
+    }
+
+    fn copy_shared(&self, weights: &mut Weights, event_types: &[String], links: &[Link]) {
+        let former = &self.model.weights;
+        for group in [Group::Mixing, Group::Rates, Group::Displacements, Group::Fashions] {
+            let own = weights.group_mut(group);
+            own.iter_mut().zip(former.group(group)).for_each(|(own, former)| *own = *former);
+        }
+        let places = |names: &[String], all: &[String]| -> Vec<Option<usize>> {
+            names.iter().map(|name| all.iter().position(|other| other == name)).collect()
+        };
+        let names = |links: &[Link]| links.iter().map(|link| link.name.clone()).collect::<Vec<_>>();
+        let types = places(event_types, &self.event_types);
+        let links = places(&names(links), &names(&self.model.links));
+        copy_rows(weights, former, Group::Types, weights.shape.scales, &types);
+        copy_rows(weights, former, Group::Gains, 1, &links);
+        let kernels = links.iter().flat_map(|link| {
+            types.iter().map(move |kind| Some((*link)? * self.event_types.len() + (*kind)?))
+        });
+        copy_rows(weights, former, Group::Kernels, weights.shape.scales, &kernels.collect::<Vec<_>>());
+    }
+}
+
+/// Copies the rows of a group, `from` saying which former row each one was.
+fn copy_rows(weights: &mut Weights, former: &Weights, group: Group, width: usize, from: &[Option<usize>]) {
+    let rows = weights.group_mut(group).chunks_exact_mut(width);
+    for (row, from) in rows.zip(from) {
+        if let Some(from) = from.and_then(|from| former.group(group).get(from * width..(from + 1) * width)) {
+            row.copy_from_slice(from);
+        }
+    }
+}
+
+/// `id_j = e_j - sum of its features' vectors / sqrt(their number)`.
+fn without_features(weights: &Weights, features: &Features) -> Vec<f32> {
+    let dim = weights.shape.dim;
+    let mut vectors = weights.vectors.clone();
+    for (item, vector) in (0u32..).zip(vectors.chunks_exact_mut(dim)) {
+        let own = features.of_item(item);
+        for &feature in own {
+            add_scaled(vector, -feature_share(own), &weights.features[feature as usize * dim..][..dim]);
+        }
+    }
+    vectors
+}
+
+/// The bias of little visited items, which new ones are.
+fn lower_quartile(biases: &[f32]) -> f32 {
+    let mut sorted = biases.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    sorted.get(sorted.len() / 4).copied().unwrap_or_default()
+}
