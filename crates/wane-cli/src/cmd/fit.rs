@@ -224,6 +224,12 @@ fn learned_tables(learned: &Learned) -> String {
         let fresh = relation.fresh.iter().map(|weight| signed(*weight));
         [relation.relation.clone(), signed(relation.gain)].into_iter().chain(fresh).collect()
     });
+    let ages: Vec<String> = learned.ages.iter().map(|&age| format_days(age)).collect();
+    let ages: Vec<&str> = ages.iter().map(String::as_str).collect();
+    let by_age = learned.relations.iter().map(|relation| {
+        let by_age = relation.by_age.iter().map(|share| signed(*share));
+        std::iter::once(relation.relation.clone()).chain(by_age).collect()
+    });
     let of_types = learned.event_types.iter().map(|of_type| {
         let weights = of_type.weights.iter().map(|weight| signed(*weight));
         std::iter::once(of_type.event_type.clone()).chain(weights).collect()
@@ -241,6 +247,11 @@ fn learned_tables(learned: &Learned) -> String {
         format!(
             "Relations: their gain, and what a fresh event of each type adds by them\n{}",
             table(&[&["relation", "gain"], &types[..]].concat(), relations)
+        ),
+        format!(
+            "Relations: what an event adds by them as it ages, with {:.2} newer ones a day\n{}",
+            learned.pace,
+            table(&[&["relation"], &ages[..]].concat(), by_age)
         ),
         format!(
             "Event types: their weight in each time scale, for similar items\n{}",

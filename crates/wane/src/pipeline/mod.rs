@@ -58,5 +58,5 @@ pub fn start(artifact: &Artifact) -> Result<Start> {
 pub fn learned(artifact: &Artifact) -> Result<Option<Learned>> {
     let ModelSettings::Trace(settings) = &artifact.settings else { return Ok(None) };
     let (log, parameters) = (&artifact.log, artifact.parameters.clone());
-    Ok(Some(settings.load(parameters, log.n_items(), log.event_types())?.learned(log.event_types())))
+    Ok(Some(settings.load(parameters, log.n_items(), log.event_types())?.learned(log)))
 }

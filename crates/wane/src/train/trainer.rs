@@ -49,8 +49,8 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             batch: 512,
-            negatives: 2048,
-            rate: 2e-3,
+            negatives: 1_024,
+            rate: 6e-3,
             warm_up: 100,
             decay: 0.05,
             dropout: 0.6,

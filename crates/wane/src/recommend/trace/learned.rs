@@ -3,7 +3,11 @@
 use serde::Serialize;
 
 use super::TraceModel;
-use crate::train::Group;
+use crate::events::{EventLog, History};
+use crate::train::{Group, dot};
+
+/// Ages at which relations are shown, in days: an hour to two years.
+const AGES: [f64; 10] = [1.0 / 24.0, 0.25, 1.0, 3.0, 7.0, 14.0, 30.0, 60.0, 180.0, 730.0];
 
 /// What a trace model learned.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -14,6 +18,10 @@ pub struct Learned {
     pub event_types: Vec<LearnedType>,
     /// The relations by which events speak.
     pub relations: Vec<LearnedRelation>,
+    /// The ages, in days, of [`LearnedRelation::by_age`].
+    pub ages: Vec<f64>,
+    /// Newer events (or baskets, where those are predicted) that come in a day, for the median user.
+    pub pace: f64,
     /// Popularity at several half-lives.
     pub popularity: Vec<LearnedPopularity>,
 }
@@ -49,6 +57,9 @@ pub struct LearnedRelation {
     pub gain: f32,
     /// `g_r sum_m kappa_r(a, 0, 0)` by event type: what a fresh event adds per unit of strength where little else speaks.
     pub fresh: Vec<f32>,
+    /// What a lone event of the commonest type adds per unit of strength as it ages, by each of the ages asked for:
+    /// `g_r asinh(kappa_r(s, pace s))`, with newer events coming at the usual pace. Not monotone where interest comes back.
+    pub by_age: Vec<f32>,
 }
 
 /// Popularity at one half-life.
@@ -61,8 +72,9 @@ pub struct LearnedPopularity {
 }
 
 impl TraceModel {
-    /// What was learned, for a log with these event types.
-    pub fn learned(&self, event_types: &[String]) -> Learned {
+    /// What was learned from a log.
+    pub fn learned(&self, log: &EventLog) -> Learned {
+        let event_types = log.event_types();
         let mut order: Vec<usize> = (0..self.basis.len()).collect();
         order.sort_by(|&a, &b| self.basis.rates[b].total_cmp(&self.basis.rates[a]));
         let type_weights = self.weights.group(Group::Types).chunks_exact(self.basis.len().max(1));
@@ -70,10 +82,17 @@ impl TraceModel {
             event_type: name.clone(),
             weights: order.iter().map(|&scale| weights[scale]).collect(),
         });
+        let days = log.span().map_or(0.0, |(first, last)| last.days_since(first));
+        let ages: Vec<f64> = AGES.into_iter().filter(|&age| age <= days).collect();
+        let (common, pace) = (commonest_type(log), self.pace(log));
         Learned {
             scales: order.iter().map(|&scale| self.learned_scale(scale)).collect(),
             event_types: event_types.collect(),
-            relations: (0..self.links.len()).map(|link| self.learned_relation(link)).collect(),
+            relations: (0..self.links.len())
+                .map(|link| self.learned_relation(link, common, &ages, pace))
+                .collect(),
+            ages,
+            pace,
             popularity: self.learned_popularity(),
         }
     }
@@ -87,12 +106,31 @@ impl TraceModel {
         }
     }
 
-    fn learned_relation(&self, place: usize) -> LearnedRelation {
+    /// Places per day of the median user, among users with more than one.
+    fn pace(&self, log: &EventLog) -> f64 {
+        let pace = |history: History<'_>| {
+            let days = history.times().last()?.days_since(*history.times().first()?);
+            let places = *self.goal.steps(history).last()?;
+            (days > 0.0).then(|| f64::from(places) / days)
+        };
+        let mut paces: Vec<f64> = log.histories().filter_map(|(_, history)| pace(history)).collect();
+        paces.sort_by(f64::total_cmp);
+        paces.get(paces.len() / 2).copied().unwrap_or_default()
+    }
+
+    fn learned_relation(&self, place: usize, common: usize, ages: &[f64], pace: f64) -> LearnedRelation {
         let (link, gain) = (&self.links[place], self.weights.group(Group::Gains)[place]);
         let size = self.weights.shape.types * self.weights.shape.scales;
         let kernels = &self.weights.group(Group::Kernels)[place * size..][..size];
         let of_types = kernels.chunks_exact(self.weights.shape.scales.max(1));
+        let coefficients = of_types.clone().nth(common).unwrap_or_default();
+        let mut decays = vec![0.0; self.basis.len()];
+        let by_age = ages.iter().map(|&age| {
+            self.basis.weights(age as f32, (age * pace) as f32, &mut decays);
+            gain * dot(coefficients, &decays).asinh()
+        });
         LearnedRelation {
+            by_age: by_age.collect(),
             relation: link.name.clone(),
             reach: link.reach,
             gain,
@@ -110,6 +148,13 @@ impl TraceModel {
     }
 }
 
+/// The event type with the most events.
+fn commonest_type(log: &EventLog) -> usize {
+    let mut counts = vec![0usize; log.event_types().len()];
+    log.events().event_types().iter().for_each(|kind| counts[kind.index()] += 1);
+    (0..counts.len()).rev().max_by_key(|&kind| counts[kind]).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::events::{History, ItemId, Timestamp};
@@ -121,9 +166,10 @@ mod tests {
         let log = two_tastes();
         let settings = TraceSettings { epochs: 2, scales: 3, dim: 4, ..TraceSettings::default() };
         let model = settings.fit(&Training::new(&log, None, 1)).unwrap();
-        let learned = model.learned(log.event_types());
+        let learned = model.learned(&log);
         assert!(learned.scales.is_sorted_by(|a, b| a.half_life_days <= b.half_life_days));
         assert!(learned.event_types.iter().all(|of_type| of_type.weights.len() == 3));
+        assert!(learned.relations.iter().all(|relation| relation.by_age.len() == learned.ages.len()));
         let own = learned.relations.iter().find(|relation| relation.relation == "self").unwrap();
         let (items, times) = ([ItemId(0)], [Timestamp::from_millis(0)]);
         let kinds = [log.history(crate::events::UserId(0)).event_types()[0]];

@@ -58,9 +58,9 @@ impl Default for TraceSettings {
             scales: 6,
             epochs: 40,
             patience: 3,
-            learning_rate: 2e-3,
+            learning_rate: 6e-3,
             batch: 512,
-            negatives: 2_048,
+            negatives: 1_024,
             dropout: 0.6,
             weight_decay: 0.05,
             decay: true,
@@ -81,7 +81,7 @@ impl TraceSettings {
     /// What may be tuned.
     pub const RANGES: &[Range] = &[
         Range { name: "dim", values: Values::Count(32, 128) },
-        Range { name: "learning_rate", values: Values::Log(0.0005, 0.005) },
+        Range { name: "learning_rate", values: Values::Log(0.001, 0.01) },
         Range { name: "dropout", values: Values::Linear(0.1, 0.8) },
         Range { name: "weight_decay", values: Values::Log(0.01, 0.3) },
         Range { name: "window", values: Values::Count(1, 10) },
