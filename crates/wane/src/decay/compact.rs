@@ -30,7 +30,7 @@ const CHECKSUM: usize = 4;
 const TOP: i32 = 14;
 
 impl Trace {
-    /// The state as bytes; see the layout above.
+    /// The state as bytes; their layout stands on top of `decay/compact.rs`.
     ///
     /// # Errors
     /// [`Error::Limit`] above 65,535 scales or numbers per scale.
