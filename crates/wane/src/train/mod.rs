@@ -21,5 +21,5 @@ pub use popularity::PopularityTable;
 pub use trainer::{Recipe, Trainer};
 pub use weights::{Group, Shape, Weights};
 
-pub(crate) use kernels::{add_scaled, asinh_all, dot};
+pub(crate) use kernels::{add_scaled, asinh_all};
 pub(crate) use lane::recent;

@@ -10,7 +10,7 @@ use crate::train::{Goal, Group, Link, LinkRows, PopularityTable, Shape, Weights}
 pub(super) fn parameters(model: &TraceModel) -> Parameters {
     let weights = &model.weights;
     let mut parameters = Parameters::default()
-        .with("item_vectors", Array::F32(model.vectors.clone()))
+        .with("item_vectors", Array::F32(model.vectors.to_vec()))
         .with("item_bias", Array::F32(weights.bias.clone()))
         .with("by_basket", Array::U32(vec![u32::from(model.goal == Goal::NextBasket)]))
         .with("popularity_rates", Array::F32(model.popularity.rates().to_vec()))
