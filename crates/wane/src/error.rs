@@ -96,6 +96,18 @@ pub enum Error {
         /// How to mend it.
         remedy: String,
     },
+    /// Bytes kept earlier are not what was kept, or belong to something else.
+    #[error("{what}: expected {expected}, got {got}. {remedy}")]
+    Damaged {
+        /// What the bytes should be.
+        what: &'static str,
+        /// What was to be found there.
+        expected: String,
+        /// What is there.
+        got: String,
+        /// How to mend it.
+        remedy: &'static str,
+    },
     /// A saved model is damaged, newer than this program, or something else.
     #[error("{path}: {reason}. {remedy}")]
     Artifact {

@@ -3,6 +3,7 @@
 //! Useful for: half-lives, kernels, decayed features. Not useful for: ranking (see [`crate::recommend`]).
 
 mod basis;
+mod compact;
 pub mod features;
 mod half_life;
 mod intensity;

@@ -3,7 +3,7 @@
 //! - The state after events i = 1..n is `S_m = sum_i w_im exp(-(lambda_m (t_n - t_i) + delta_m (n - i))) v_i`: the sum of
 //!   the vectors of the user's items, each with the weight of its event type in scale m, its age and its rank.
 //! - It follows by the recurrence `S_m <- exp(-(lambda_m dt + delta_m)) S_m + w_m v`, so one event costs O(M d) and a
-//!   state can be kept, aged and read at any later moment without the events that made it.
+//!   state can be kept, aged and read at any later moment without the events that made it (`compact`: as bytes).
 
 use super::TimeBasis;
 use crate::events::Timestamp;
@@ -12,14 +12,16 @@ use crate::events::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Trace {
     /// `M * d` numbers, scale by scale, as of the last event.
-    values: Vec<f32>,
-    last: Option<Timestamp>,
+    pub(super) values: Vec<f32>,
+    /// Length d of a scale's vector.
+    pub(super) dim: usize,
+    pub(super) last: Option<Timestamp>,
 }
 
 impl Trace {
     /// The state of a user without events, for `scales` vectors of length `dim`.
     pub fn new(scales: usize, dim: usize) -> Self {
-        Self { values: vec![0.0; scales * dim], last: None }
+        Self { values: vec![0.0; scales * dim], dim, last: None }
     }
 
     /// Adds an event: the vector of its item and the weight of its type in each scale. `pushed` is by how many places

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Explanation, Query, QueryFilter, Recommender, Scored, Scores, diversify, top_k};
+use super::{
+    Explanation, Query, QueryFilter, Recommender, Scored, Scores, SearchIndex, diversify, score_all,
+};
 use crate::error::{Error, Result};
 use crate::events::{EventLog, History, ItemId};
 use crate::interest::Catalogue;
@@ -109,17 +111,23 @@ pub fn best_items(
     catalogue: Option<&Catalogue>,
     scores: &mut Scores,
 ) -> Result<Vec<Scored>> {
-    scores.clear();
-    model.score(query, scores);
     let allow = |item| filter.allows(item);
+    let mut best = |k| {
+        // Beyond, a search would miss some, and its index costs more than the lists of a few users.
+        if model.n_items() <= SearchIndex::EXACT_ITEMS {
+            model.best(query, k, &allow, scores)
+        } else {
+            score_all(model, query, k, &allow, scores)
+        }
+    };
     if settings.diversity == 0.0 {
-        return Ok(top_k(scores, settings.k, allow));
+        return Ok(best(settings.k));
     }
     let catalogue = catalogue.ok_or_else(|| {
         let expected = "0 where the model has no catalogue (fit it with --catalogue FILE)";
         Error::setting("diversity", expected, settings.diversity)
     })?;
-    let candidates = top_k(scores, settings.k.saturating_mul(CANDIDATES_PER_PLACE), allow);
+    let candidates = best(settings.k.saturating_mul(CANDIDATES_PER_PLACE));
     diversify(&candidates, settings.k, settings.diversity, |a, b| catalogue.similarity(a, b))
 }
 

@@ -7,7 +7,7 @@
 //! Only the [`REACH`] most popular items get it, or the candidates where a question names them: adding to all of a
 //! million items would cost a hundred times what a neighbourhood model does.
 
-use super::{Explanation, Parameters, Query, Recommender, Remainder, Scores};
+use super::{Explanation, Parameters, Query, Recommender, Remainder, Scored, Scores};
 use crate::decay::Kernel;
 use crate::events::{EventLog, ItemId};
 
@@ -74,6 +74,22 @@ impl Recommender for Backfill {
                 scores.set(item, scale * self.share(item));
             }
         }
+    }
+
+    /// The model's own list, where popularity cannot enter it: full, and above 0. What popularity gives is then below the
+    /// last of it, being less than the least score above 0.
+    fn search(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        scores: &mut Scores,
+    ) -> Option<Vec<Scored>> {
+        let found = self.model.search(query, k, keep, scores)?;
+        // With a share of nearly 1, or a score near the least float, rounding could make the two equal.
+        let is_less = self.reach.first().is_none_or(|&item| self.share(item) < 0.999);
+        let is_above = |last: &Scored| last.score >= f32::MIN_POSITIVE;
+        (found.len() == k && is_less && found.last().is_none_or(is_above)).then_some(found)
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {

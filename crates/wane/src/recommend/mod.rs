@@ -42,7 +42,7 @@ pub use personal_frequency::{PersonalCountSettings, PersonalFrequency, PersonalF
 pub use popularity::{DecayedPopularity, DecayedPopularitySettings, Popularity, PopularitySettings};
 pub use ranges::{Range, Values};
 pub use recommender::{
-    Explanation, Goal, Query, Question, Reason, Recommender, Remainder, Training, Validation,
+    Explanation, Goal, Query, Question, Reason, Recommender, Remainder, Training, Validation, score_all,
 };
 pub use related::RelatedSettings;
 pub use scores::Scores;

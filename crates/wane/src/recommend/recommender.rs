@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Checkpoint, Parameters, Scores, Start};
+use super::{Checkpoint, Parameters, Scored, Scores, Start, top_k};
 use crate::decay::Kernel;
 use crate::events::{EventLog, History, ItemId, Timestamp};
 use crate::interest::Catalogue;
@@ -134,6 +134,30 @@ pub trait Recommender: Send + Sync {
     /// score 0, "nothing speaks for it".
     fn score(&self, query: &Query<'_>, scores: &mut Scores);
 
+    /// The `k` best of the items that `keep` lets through, where a model finds them quicker than by scoring all of them.
+    /// The list is that of [`score_all`] up to [`SearchIndex::EXACT_ITEMS`](super::SearchIndex::EXACT_ITEMS) items, and
+    /// nearly that list beyond. `scores` is scratch space.
+    fn search(
+        &self,
+        _query: &Query<'_>,
+        _k: usize,
+        _keep: &dyn Fn(ItemId) -> bool,
+        _scores: &mut Scores,
+    ) -> Option<Vec<Scored>> {
+        None
+    }
+
+    /// The `k` best of the items that `keep` lets through, best first, as quickly as the model can: see [`Self::search`].
+    fn best(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        scores: &mut Scores,
+    ) -> Vec<Scored> {
+        self.search(query, k, keep, scores).unwrap_or_else(|| score_all(self, query, k, keep, scores))
+    }
+
     /// Splits the score of one item into reasons.
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation;
 
@@ -146,6 +170,19 @@ pub trait Recommender: Send + Sync {
     }
 }
 
+/// The `k` best of the items that `keep` lets through, best first, from the scores of all items. `scores` is scratch space.
+pub fn score_all<R: Recommender + ?Sized>(
+    model: &R,
+    query: &Query<'_>,
+    k: usize,
+    keep: &dyn Fn(ItemId) -> bool,
+    scores: &mut Scores,
+) -> Vec<Scored> {
+    scores.clear();
+    model.score(query, scores);
+    top_k(scores, k, keep)
+}
+
 impl<R: Recommender + ?Sized> Recommender for Box<R> {
     fn n_items(&self) -> usize {
         (**self).n_items()
@@ -153,6 +190,16 @@ impl<R: Recommender + ?Sized> Recommender for Box<R> {
 
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
         (**self).score(query, scores);
+    }
+
+    fn search(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        scores: &mut Scores,
+    ) -> Option<Vec<Scored>> {
+        (**self).search(query, k, keep, scores)
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {

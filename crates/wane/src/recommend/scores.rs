@@ -11,12 +11,30 @@ pub struct Scores {
     values: Vec<f32>,
     is_touched: Vec<bool>,
     touched: Vec<ItemId>,
+    spare: Option<Box<Self>>,
 }
 
 impl Scores {
     /// A cleared table for so many items.
     pub fn new(n_items: usize) -> Self {
-        Self { values: vec![0.0; n_items], is_touched: vec![false; n_items], touched: Vec::new() }
+        Self {
+            values: vec![0.0; n_items],
+            is_touched: vec![false; n_items],
+            touched: Vec::new(),
+            spare: None,
+        }
+    }
+
+    /// A cleared table of the same size, for sums on the way to scores. Given back, it serves the next question:
+    /// a table of all items would cost more to make than what a question touches of it.
+    pub(super) fn take_spare(&mut self) -> Box<Self> {
+        self.spare.take().unwrap_or_else(|| Box::new(Self::new(self.len())))
+    }
+
+    /// Gives back what [`Self::take_spare`] took.
+    pub(super) fn give_back(&mut self, mut spare: Box<Self>) {
+        spare.clear();
+        self.spare = Some(spare);
     }
 
     /// Clears the table in time proportional to what was touched.
@@ -47,6 +65,22 @@ impl Scores {
     pub fn set(&mut self, item: ItemId, score: f32) {
         self.touch(item);
         self.values[item.index()] = score;
+    }
+
+    /// Sets the score of an item back to 0 if it has one.
+    pub(super) fn silence(&mut self, item: ItemId) {
+        if self.is_touched(item) {
+            self.values[item.index()] = 0.0;
+        }
+    }
+
+    /// Replaces each score by what `change` makes of it.
+    #[inline(always)]
+    pub(super) fn change_touched(&mut self, change: impl Fn(ItemId, f32) -> f32) {
+        for &item in &self.touched {
+            let score = &mut self.values[item.index()];
+            *score = change(item, *score);
+        }
     }
 
     fn touch(&mut self, item: ItemId) {
@@ -102,5 +136,14 @@ mod tests {
         scores.clear();
         assert_eq!(scores.values(), [0.0; 3]);
         assert!(scores.touched().is_empty());
+    }
+
+    #[test]
+    fn a_spare_comes_back_cleared() {
+        let mut scores = Scores::new(3);
+        let mut spare = scores.take_spare();
+        spare.add(ItemId(1), 2.0);
+        scores.give_back(spare);
+        assert_eq!(scores.take_spare().values(), [0.0; 3]);
     }
 }

@@ -33,10 +33,7 @@ pub fn top_k(scores: &Scores, k: usize, allow: impl Fn(ItemId) -> bool) -> Vec<S
     if k == 0 {
         return Vec::new();
     }
-    let mut best = Best::new(k);
-    for &item in scores.touched() {
-        best.offer(Scored { item, score: scores.get(item) }, &allow);
-    }
+    let mut best = Best::of_touched(scores, k, &allow);
     if !best.is_full_above_zero() {
         (0..scores.len())
             .map(|place| ItemId(place as u32))
@@ -45,6 +42,11 @@ pub fn top_k(scores: &Scores, k: usize, allow: impl Fn(ItemId) -> bool) -> Vec<S
             .for_each(|item| best.offer(Scored { item, score: 0.0 }, &|_| true));
     }
     best.finish()
+}
+
+/// The same of touched items only.
+pub(super) fn top_touched(scores: &Scores, k: usize, allow: impl Fn(ItemId) -> bool) -> Vec<Scored> {
+    if k == 0 { Vec::new() } else { Best::of_touched(scores, k, &allow).finish() }
 }
 
 /// Keeps the `k` best of what it is offered, in a buffer of at most `2 k`.
@@ -58,6 +60,14 @@ struct Best {
 impl Best {
     fn new(k: usize) -> Self {
         Self { k, kept: Vec::new(), bar: None }
+    }
+
+    fn of_touched(scores: &Scores, k: usize, allow: &impl Fn(ItemId) -> bool) -> Self {
+        let mut best = Self::new(k);
+        for &item in scores.touched() {
+            best.offer(Scored { item, score: scores.get(item) }, allow);
+        }
+        best
     }
 
     fn offer(&mut self, scored: Scored, allow: &impl Fn(ItemId) -> bool) {
@@ -120,6 +130,8 @@ mod tests {
             }
             let allow = |item: ItemId| item.0 % denied != 1;
             prop_assert_eq!(top_k(&scores, k, allow), full_sort(&scores, k, allow));
+            let is_touched = |item| scores.is_touched(item) && allow(item);
+            prop_assert_eq!(top_touched(&scores, k, allow), full_sort(&scores, k, is_touched));
         }
     }
 

@@ -5,7 +5,7 @@
 //! - Examples of one batch meet the same items again and again, so an item's links to the batch's candidates are
 //!   looked up once ([`NearLinks`]); what is left per example is to add short rows.
 //! - What the example's own user put into a mined link to a target is taken out of it ([`OwnPairs`]), and mined
-//!   relations are silent about the known history, as when the model is asked; see [`Link::strengths`].
+//!   relations are silent about the known history, as when the model is asked; see [`Link::is_mined`].
 
 use super::batch::{ABSENT, Members};
 use super::corpus::Example;
@@ -102,7 +102,7 @@ impl NearLinks {
                     self.strengths.push(strength);
                 }
             };
-            link.strengths(ItemId(members.items[member as usize]), |_| Some(0.0), &mut add);
+            link.strengths(ItemId(members.items[member as usize]), &mut add);
             self.ranges[place] = (first as u32, self.candidates.len() as u32);
         }
         place
@@ -140,7 +140,7 @@ impl LinkPass {
         self.events.read(step, history, example);
         self.mark_known(true);
         for (number, link) in step.corpus.links.iter().enumerate() {
-            let is_mined = matches!(link.rows, LinkRows::Mined { .. });
+            let is_mined = link.is_mined();
             self.add_up(step, number, link);
             if is_mined {
                 self.correct(step, number, link, example);

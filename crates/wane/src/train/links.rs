@@ -84,31 +84,20 @@ impl Link {
         links
     }
 
-    /// The items that an item speaks for, each with its strength. From each mined count is first taken out what `own`
-    /// says of its target; where it says nothing, the link is silent.
-    ///
-    /// A mined relation is what *other* users did: a user's own pairs would tell training the answer, and would be
-    /// missing when a new user asks. So training takes them out, and to items of the known history, whose pairs it
-    /// would have to take out when asked too, such relations are silent: `self` speaks for those.
-    pub fn strengths(
-        &self,
-        from: ItemId,
-        own: impl Fn(ItemId) -> Option<f32>,
-        mut speak: impl FnMut(ItemId, f32),
-    ) {
+    /// Whether it was mined from the log. Such a relation is what *other* users did: a user's own pairs would tell
+    /// training the answer, and would be missing when a new user asks. So training takes them out, and to items of the
+    /// known history, whose pairs it would have to take out when asked too, such relations are silent: `self` speaks
+    /// for those.
+    pub fn is_mined(&self) -> bool {
+        matches!(self.rows, LinkRows::Mined { .. })
+    }
+
+    /// The items that an item speaks for, each with its strength.
+    pub fn strengths(&self, from: ItemId, mut speak: impl FnMut(ItemId, f32)) {
         match &self.rows {
             LinkRows::Repeat => speak(from, 1.0),
-            LinkRows::Given(relation) => {
-                relation.neighbours(from).for_each(|(to, strength)| speak(to, strength))
-            }
-            LinkRows::Mined { mined, .. } => {
-                for (to, strength) in mined.relation.neighbours(from) {
-                    match own(to) {
-                        None => {}
-                        Some(0.0) => speak(to, strength),
-                        Some(own) => speak(to, mined.without(from, to, strength, own)),
-                    }
-                }
+            LinkRows::Given(relation) | LinkRows::Mined { mined: Mined { relation, .. }, .. } => {
+                relation.neighbours(from).for_each(|(to, strength)| speak(to, strength));
             }
         }
     }

@@ -23,6 +23,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -88,7 +89,7 @@ impl ApproximateIndex {
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) when `dim` is not 1 to 65,536, or does not divide the numbers.
-    pub fn build(vectors: Vec<f32>, dim: usize, offsets: &[f32], seed: u64) -> Result<Self> {
+    pub fn build(vectors: impl Into<Arc<[f32]>>, dim: usize, offsets: &[f32], seed: u64) -> Result<Self> {
         let exact = ExactIndex::new(vectors, dim)?;
         let n_items = exact.n_items();
         let n_cells = (CELLS_PER_ROOT * (n_items as f64).sqrt()).ceil() as usize;

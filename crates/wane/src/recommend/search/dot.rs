@@ -6,7 +6,8 @@
 const SUMS: usize = 8;
 
 /// `a . b` over the places that both have.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+#[inline(always)]
+pub(in crate::recommend) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = same_chunks(a, b);
     let mut sums = [0.0f32; SUMS];
     for (a, b) in a.iter().zip(b) {
@@ -23,6 +24,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 type Chunks<'a> = (&'a [[f32; SUMS]], &'a [f32]);
 
+#[inline(always)]
 fn same_chunks<'a>(a: &'a [f32], b: &'a [f32]) -> (Chunks<'a>, Chunks<'a>) {
     let both = a.len().min(b.len());
     (a[..both].as_chunks(), b[..both].as_chunks())

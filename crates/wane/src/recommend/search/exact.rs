@@ -8,6 +8,8 @@
 //! The cost: one byte per place and item, and about two hundred rescored items. Where bounds say nothing (vectors longer
 //! than 1e18) every item is rescored, which is slow and still right.
 
+use std::sync::Arc;
+
 use super::codes::{CodedQuery, Codes, LANES, MAX_DIM};
 use super::dot::dot;
 use super::shortlist::Shortlist;
@@ -18,7 +20,7 @@ use crate::recommend::Scored;
 /// Vectors of items, searched exactly.
 #[derive(Debug, Clone)]
 pub struct ExactIndex {
-    vectors: Vec<f32>,
+    vectors: Arc<[f32]>,
     dim: usize,
     codes: Codes,
 }
@@ -28,7 +30,8 @@ impl ExactIndex {
     ///
     /// # Errors
     /// [`Error::Setting`] when `dim` is not 1 to 65,536, or does not divide the numbers.
-    pub fn new(vectors: Vec<f32>, dim: usize) -> Result<Self> {
+    pub fn new(vectors: impl Into<Arc<[f32]>>, dim: usize) -> Result<Self> {
+        let vectors = vectors.into();
         if !(1..=MAX_DIM).contains(&dim) || !vectors.len().is_multiple_of(dim) {
             let expected = format!("1 to {MAX_DIM}, a divisor of the {} numbers", vectors.len());
             return Err(Error::setting("dim", expected, dim));
@@ -207,7 +210,7 @@ mod tests {
         let items = 20_000;
         let wave =
             |place: usize| ((place * 7_919 % 10_007) as f32 / 10_007.0 - 0.5) * (place as f32 * 0.7).sin();
-        let index = ExactIndex::new((0..items * 32).map(wave).collect(), 32).unwrap();
+        let index = ExactIndex::new((0..items * 32).map(wave).collect::<Vec<_>>(), 32).unwrap();
         let query: Vec<f32> = (0..32).map(|place| wave(place * 31 + 5)).collect();
         let asked = std::cell::Cell::new(0);
         let found = index.best(&query, &vec![0.0; items], 10, |_| {

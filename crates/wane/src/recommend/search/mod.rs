@@ -11,15 +11,15 @@ mod dot;
 mod exact;
 mod shortlist;
 
+use std::sync::Arc;
+
 pub use approximate::ApproximateIndex;
+pub(super) use dot::dot;
 pub use exact::ExactIndex;
 
 use super::Scored;
 use crate::error::Result;
 use crate::events::ItemId;
-
-/// Up to so many items the search is exact: that takes half a millisecond with 64 numbers per item.
-const EXACT_ITEMS: usize = 200_000;
 
 /// Vectors of items, searched exactly or nearly so by their number.
 #[derive(Debug, Clone)]
@@ -31,13 +31,17 @@ pub enum SearchIndex {
 }
 
 impl SearchIndex {
+    /// Up to so many items the search is exact: that takes half a millisecond with 64 numbers per item.
+    pub const EXACT_ITEMS: usize = 200_000;
+
     /// An index of vectors of `dim` numbers, one after another in the order of items; `offsets` and `seed` as for
     /// [`ApproximateIndex::build`].
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) when `dim` is not 1 to 65,536, or does not divide the numbers.
-    pub fn build(vectors: Vec<f32>, dim: usize, offsets: &[f32], seed: u64) -> Result<Self> {
-        if dim > 0 && vectors.len() / dim > EXACT_ITEMS {
+    pub fn build(vectors: impl Into<Arc<[f32]>>, dim: usize, offsets: &[f32], seed: u64) -> Result<Self> {
+        let vectors = vectors.into();
+        if dim > 0 && vectors.len() / dim > Self::EXACT_ITEMS {
             return Ok(Self::Approximate(ApproximateIndex::build(vectors, dim, offsets, seed)?));
         }
         Ok(Self::Exact(ExactIndex::new(vectors, dim)?))
@@ -61,6 +65,8 @@ impl SearchIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const EXACT_ITEMS: usize = SearchIndex::EXACT_ITEMS;
 
     #[test]
     fn picks_by_the_number_of_items() {

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use super::TraceModel;
 use crate::events::ItemId;
 use crate::recommend::{Query, Question, Scores};
-use crate::train::{Group, Link, Shape, Weights, add_scaled, asinh_all, dot, softmax};
+use crate::train::{Group, Shape, Weights, add_scaled, asinh_all, dot, softmax};
 
 /// Standard deviation of the prior around 1.
 const SPREAD: f64 = 0.5;
@@ -213,18 +213,11 @@ impl Parts {
 impl TraceModel {
     /// What each relation says, before it is saturated: items with their sums.
     fn spoken_by_link(&self, query: &Query<'_>, sums: &mut Scores) -> Vec<Vec<(ItemId, f32)>> {
-        let mut decays = vec![0.0; self.basis.len()];
-        let known = self.known(query);
-        let own = |to: ItemId| (!known.contains(&to)).then_some(0.0);
-        let of_link = |(r, link): (usize, &Link)| {
-            sums.clear();
-            for (_, newer, event) in self.recent(query, link.reach) {
-                let kappa = self.kernel(r, &event, query.as_of, newer, &mut decays);
-                link.strengths(event.item, own, |to, strength| sums.add(to, kappa * strength));
-            }
-            sums.touched().iter().map(|&item| (item, sums.get(item))).collect()
-        };
-        self.links.iter().enumerate().map(of_link).collect()
+        let mut spoken = Vec::with_capacity(self.links.len());
+        self.sum_links(query, None, sums, |_, sums| {
+            spoken.push(sums.touched().iter().map(|&item| (item, sums.get(item))).collect());
+        });
+        spoken
     }
 
     /// The products of vectors with what each scale of the trace asks for.

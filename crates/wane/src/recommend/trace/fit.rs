@@ -376,4 +376,25 @@ mod tests {
         let asked = sum / corpus.len() as f64;
         assert!((loss - asked).abs() < 1e-4, "training saw {loss}, asking {asked}");
     }
+
+    /// Items that came after the fit are in histories, and say nothing.
+    #[test]
+    fn an_item_that_the_model_does_not_know_is_silent() {
+        let log = two_tastes();
+        let settings = TraceSettings { epochs: 1, dim: 4, ..TraceSettings::default() };
+        let model = settings.fit(&Training::new(&log, None, 1)).unwrap();
+        let known = log.history(crate::events::UserId(0));
+        let items: Vec<ItemId> =
+            known.items().iter().copied().chain([ItemId(log.n_items() as u32 + 7)]).collect();
+        let last = *known.times().last().unwrap();
+        let times: Vec<Timestamp> = known.times().iter().copied().chain([last]).collect();
+        let kinds: Vec<_> = known.event_types().iter().copied().chain([known.event_types()[0]]).collect();
+        let history = crate::events::History::new(&items, &times, &kinds).unwrap();
+        let query = Query { history, as_of: last, candidates: None };
+        let mut scores = Scores::new(log.n_items());
+        model.score(&query, &mut scores);
+        assert!(scores.values().iter().all(|score| score.is_finite()));
+        let explanation = model.explain(&query, ItemId(0));
+        assert!((explanation.score - scores.get(ItemId(0))).abs() < 1e-4);
+    }
 }

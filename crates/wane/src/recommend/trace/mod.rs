@@ -18,6 +18,7 @@ mod fit;
 mod learned;
 mod record;
 mod saved;
+mod search;
 mod settings;
 mod start;
 
@@ -26,14 +27,17 @@ pub use settings::TraceSettings;
 pub use start::Start;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use hashbrown::HashSet;
+use pulp::Arch;
 
-use super::{Explanation, Parameters, Query, Reason, Recommender, Remainder, Scores};
+use super::search::dot;
+use super::{Explanation, Parameters, Query, Reason, Recommender, Remainder, Scored, Scores};
 use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
 use crate::interest::Features;
-use crate::train::{Goal, Group, Link, PopularityTable, Weights, add_scaled, asinh_all, dot, recent};
+use crate::train::{Goal, Group, Link, PopularityTable, Weights, add_scaled, asinh_all, recent};
+use search::Searching;
 
 /// Fitted trace model; see the module's documentation.
 #[derive(Debug, Clone)]
@@ -41,12 +45,13 @@ pub struct TraceModel {
     weights: Weights,
     basis: TimeBasis,
     /// `e_j`, row by row.
-    vectors: Vec<f32>,
+    vectors: Arc<[f32]>,
     links: Vec<Link>,
     popularity: PopularityTable,
     /// Items and times of the training events, oldest first: popularity is counted from them.
     events: Vec<(Timestamp, ItemId)>,
     goal: Goal,
+    searching: Searching,
 }
 
 impl TraceModel {
@@ -59,8 +64,9 @@ impl TraceModel {
         events: Vec<(Timestamp, ItemId)>,
         goal: Goal,
     ) -> Self {
-        let vectors = weights.item_vectors(features);
-        Self { basis: weights.basis(), weights, vectors, links, popularity, events, goal }
+        let vectors = weights.item_vectors(features).into();
+        let searching = Searching::default();
+        Self { basis: weights.basis(), weights, vectors, links, popularity, events, goal, searching }
     }
 
     /// The learned time scales.
@@ -104,6 +110,14 @@ impl TraceModel {
             add_scaled(&mut query, *value, row);
         }
         query
+    }
+
+    /// Adds to each score that there is what the vectors say.
+    fn add_vectors(&self, query: &[f32], scores: &mut Scores) {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || scores.change_touched(|item, other| dot(query, self.vector(item)) + other),
+        );
     }
 
     fn vector(&self, item: ItemId) -> &[f32] {
@@ -153,27 +167,56 @@ impl TraceModel {
         events
     }
 
-    /// Items of the history, to which mined relations are silent.
-    fn known(&self, query: &Query<'_>) -> HashSet<ItemId> {
-        let reach = self.links.iter().map(|link| link.reach).max().unwrap_or_default();
-        self.recent(query, reach).iter().map(|(_, _, event)| event.item).collect()
+    /// The events that any relation looks back on. To their items mined relations are silent.
+    fn known(&self, query: &Query<'_>) -> Vec<(usize, u32, Event)> {
+        self.recent(query, self.links.iter().map(|link| link.reach).max().unwrap_or_default())
     }
 
-    /// What the relations say, item by item.
-    fn spoken(&self, query: &Query<'_>, mut speak: impl FnMut(ItemId, f32)) {
-        let mut sums = Scores::new(self.n_items());
-        let mut decays = vec![0.0; self.basis.len()];
-        let known = self.known(query);
-        let own = |to: ItemId| (!known.contains(&to)).then_some(0.0);
-        for ((r, link), gain) in self.links.iter().enumerate().zip(self.weights.group(Group::Gains)) {
-            sums.clear();
-            for (_, newer, event) in self.recent(query, link.reach) {
-                let kappa = self.kernel(r, &event, query.as_of, newer, &mut decays);
-                link.strengths(event.item, own, |to, strength| sums.add(to, kappa * strength));
-            }
+    /// Gives what the relations say, item by item: of all that they know, or of `only` these. `sums` is scratch space.
+    fn speak(
+        &self,
+        query: &Query<'_>,
+        only: Option<&[ItemId]>,
+        sums: &mut Scores,
+        mut say: impl FnMut(ItemId, f32),
+    ) {
+        self.sum_links(query, only, sums, |r, sums| {
+            let gain = self.weights.group(Group::Gains)[r];
             let mut values: Vec<f32> = sums.touched().iter().map(|&item| sums.get(item)).collect();
             asinh_all(&mut values);
-            sums.touched().iter().zip(values).for_each(|(&item, value)| speak(item, gain * value));
+            sums.touched().iter().zip(values).for_each(|(&item, value)| say(item, gain * value));
+        });
+    }
+
+    /// Gives the sums `x_rj` of each relation in its turn: of all items that it knows, or of `only` these.
+    fn sum_links(
+        &self,
+        query: &Query<'_>,
+        only: Option<&[ItemId]>,
+        sums: &mut Scores,
+        mut give: impl FnMut(usize, &Scores),
+    ) {
+        let steps = self.goal.steps(query.history);
+        let known = self.known(query);
+        let mut decays = vec![0.0; self.basis.len()];
+        for (r, link) in self.links.iter().enumerate() {
+            sums.clear();
+            only.unwrap_or_default().iter().for_each(|&item| sums.set(item, 0.0));
+            // A history may hold items that came after the fit.
+            let events = known.iter().take(recent(&steps, link.reach));
+            for (_, newer, event) in events.filter(|(_, _, event)| event.item.index() < self.n_items()) {
+                let kappa = self.kernel(r, event, query.as_of, *newer, &mut decays);
+                link.strengths(event.item, |to, strength| {
+                    if only.is_none() || sums.is_touched(to) {
+                        sums.add(to, kappa * strength);
+                    }
+                });
+            }
+            if link.is_mined() {
+                // To take back what was said of a few items is quicker than to ask of each link, is its item known?
+                known.iter().for_each(|(_, _, event)| sums.silence(event.item));
+            }
+            give(r, sums);
         }
     }
 
@@ -210,11 +253,13 @@ impl TraceModel {
     fn link_reasons(&self, r: usize, query: &Query<'_>, item: ItemId) -> Vec<Reason> {
         let (link, gain) = (&self.links[r], self.weights.group(Group::Gains)[r]);
         let mut decays = vec![0.0; self.basis.len()];
-        let own = (!self.known(query).contains(&item)).then_some(0.0);
         let mut parts = Vec::new();
+        if link.is_mined() && self.known(query).iter().any(|(_, _, event)| event.item == item) {
+            return parts;
+        }
         for (place, newer, event) in self.recent(query, link.reach) {
             let mut strength = 0.0;
-            link.strengths(event.item, |_| own, |to, part| strength += if to == item { part } else { 0.0 });
+            link.strengths(event.item, |to, part| strength += if to == item { part } else { 0.0 });
             if strength == 0.0 {
                 continue;
             }
@@ -244,27 +289,34 @@ impl Recommender for TraceModel {
         self.weights.shape.items
     }
 
+    /// Sums in one order, offset, relations, vectors, whichever way an item is come by.
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
         let vector = self.query_vector(&self.trace(query.history), query.as_of);
+        let mut sums = scores.take_spare();
         if let Some(candidates) = query.candidates {
             let candidates: Vec<ItemId> =
                 candidates.iter().copied().filter(|item| item.index() < self.n_items()).collect();
-            let mut shares: Vec<f32> =
-                candidates.iter().map(|&item| dot(&vector, self.vector(item)) + self.bias(item)).collect();
-            self.add_popularity(query.as_of, candidates.iter().map(|item| item.0), &mut shares);
-            candidates.iter().zip(shares).for_each(|(&item, share)| scores.set(item, share));
-            self.spoken(query, |item, share| {
-                if scores.is_touched(item) {
-                    scores.add(item, share);
-                }
-            });
+            let mut offsets: Vec<f32> = candidates.iter().map(|&item| self.bias(item)).collect();
+            self.add_popularity(query.as_of, candidates.iter().map(|item| item.0), &mut offsets);
+            candidates.iter().zip(offsets).for_each(|(&item, offset)| scores.set(item, offset));
+            self.speak(query, Some(&candidates), &mut sums, |item, share| scores.add(item, share));
         } else {
             let table = scores.dense_mut();
-            let rows = self.vectors.chunks_exact(self.weights.shape.dim).zip(&self.weights.bias);
-            table.iter_mut().zip(rows).for_each(|(score, (row, bias))| *score = dot(&vector, row) + bias);
-            self.add_popularity(query.as_of, 0..table.len() as u32, table);
-            self.spoken(query, |item, share| table[item.index()] += share);
+            self.write_offsets(query.as_of, table);
+            self.speak(query, None, &mut sums, |item, share| table[item.index()] += share);
         }
+        scores.give_back(sums);
+        self.add_vectors(&vector, scores);
+    }
+
+    fn search(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        scores: &mut Scores,
+    ) -> Option<Vec<Scored>> {
+        if query.candidates.is_some() { None } else { self.search_index(query, k, keep, scores) }
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {

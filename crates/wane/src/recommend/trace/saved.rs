@@ -10,7 +10,7 @@ use crate::train::{Goal, Group, Link, LinkRows, PopularityTable, Shape, Weights}
 pub(super) fn parameters(model: &TraceModel) -> Parameters {
     let weights = &model.weights;
     let mut parameters = Parameters::default()
-        .with("item_vectors", Array::F32(model.vectors.clone()))
+        .with("item_vectors", Array::F32(model.vectors.to_vec()))
         .with("item_bias", Array::F32(weights.bias.clone()))
         // In the order of the catalogue's features. Asking needs the items' sums alone; learning on needs the parts.
         .with("feature_vectors", Array::F32(weights.features.clone()))

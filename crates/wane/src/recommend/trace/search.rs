@@ -1,0 +1,191 @@
+//! The best items of a trace model without scoring every item.
+//!
+//! - A score is `q . e_j + o_j`. Most items' `o_j` is the offset `b_j + sum_h p_h log(1 + c_jh)` of the moment; relations add
+//!   to it for a few thousand items. That is what [`SearchIndex`] finds.
+//! - The exact index is given all `o_j`: it reads everything anyway, and a copy of the offsets costs a tenth of that. The
+//!   approximate one shall not read everything: it is asked for the best of the items of which no relation speaks, those
+//!   of which one does are scored one by one, and the two lists are merged.
+//! - The filter is asked within both searches, so a list is as long as the filter lets it be.
+//! - Offsets change with the bins of the popularity table only. The last bin holds every moment after the training
+//!   log, thus nearly every question of a server: its offsets are kept. An earlier moment costs a pass over the items.
+//! - Scores are summed as [`Recommender::score`](crate::recommend::Recommender::score) sums them, to the bit.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use super::TraceModel;
+use crate::events::{ItemId, Timestamp};
+use crate::recommend::top_k::top_touched;
+use crate::recommend::{Query, Scored, Scores, SearchIndex};
+
+/// Seed of the cells of an approximate index.
+const SEED: u64 = 1;
+
+/// What searching needs beside the model, made by the first question that needs it: training never pays for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Searching {
+    /// Offsets in the last bin.
+    offsets: OnceLock<Vec<f32>>,
+    /// Nothing where vectors are of a length that no index takes.
+    index: OnceLock<Option<SearchIndex>>,
+}
+
+impl TraceModel {
+    /// What [`search`](crate::recommend::Recommender::search) gives.
+    pub(super) fn search_index(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        scores: &mut Scores,
+    ) -> Option<Vec<Scored>> {
+        let index = self.index()?;
+        let vector = self.query_vector(&self.trace(query.history), query.as_of);
+        let offsets = self.offsets(query.as_of);
+        let mut sums = scores.take_spare();
+        let best = match index {
+            SearchIndex::Exact(index) => {
+                let mut offsets = offsets.into_owned();
+                self.speak(query, None, &mut sums, |item, share| offsets[item.index()] += share);
+                index.best(&vector, &offsets, k, keep)
+            }
+            SearchIndex::Approximate(index) => {
+                scores.clear();
+                self.speak(query, None, &mut sums, |item, share| {
+                    if !scores.is_touched(item) {
+                        scores.set(item, offsets[item.index()]);
+                    }
+                    scores.add(item, share);
+                });
+                self.add_vectors(&vector, scores);
+                let spoken_of = top_touched(scores, k, keep);
+                let is_other = |item| !scores.is_touched(item) && keep(item);
+                merged(spoken_of, index.best(&vector, &offsets, k, is_other), k)
+            }
+        };
+        scores.give_back(sums);
+        Some(best)
+    }
+
+    /// Writes bias and popularity of every item at a moment.
+    pub(super) fn write_offsets(&self, as_of: Timestamp, offsets: &mut [f32]) {
+        let items = offsets.len() as u32;
+        offsets.copy_from_slice(&self.weights.bias);
+        self.add_popularity(as_of, 0..items, offsets);
+    }
+
+    fn offsets(&self, as_of: Timestamp) -> Cow<'_, [f32]> {
+        let write = || {
+            let mut offsets = vec![0.0; self.weights.bias.len()];
+            self.write_offsets(as_of, &mut offsets);
+            offsets
+        };
+        let end = Timestamp::from_millis(i64::MAX);
+        if self.popularity.bin(as_of) == self.popularity.bin(end) {
+            Cow::Borrowed(self.searching.offsets.get_or_init(write))
+        } else {
+            Cow::Owned(write())
+        }
+    }
+
+    fn index(&self) -> Option<&SearchIndex> {
+        self.searching.index.get_or_init(|| apart(|| self.build_index())).as_ref()
+    }
+
+    fn build_index(&self) -> Option<SearchIndex> {
+        let offsets = self.offsets(Timestamp::from_millis(i64::MAX));
+        SearchIndex::build(Arc::clone(&self.vectors), self.weights.shape.dim, &offsets, SEED).ok()
+    }
+}
+
+/// The best of two lists without common items.
+fn merged(mut one: Vec<Scored>, other: Vec<Scored>, k: usize) -> Vec<Scored> {
+    one.extend(other);
+    one.sort_unstable_by(Scored::best_first);
+    one.truncate(k);
+    one
+}
+
+/// Runs parallel work in threads of its own. Among those of the caller, one that waits for its part would meanwhile take up
+/// another question, and that would wait for the index that its own thread is building: for ever.
+fn apart<T: Send>(work: impl FnOnce() -> Option<T> + Send) -> Option<T> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build().ok()?;
+    std::thread::scope(|scope| scope.spawn(|| pool.install(work)).join().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{EventTypeId, History};
+    use crate::interest::{Features, Relation};
+    use crate::recommend::{ApproximateIndex, Goal, Recommender, score_all};
+    use crate::train::{Group, Link, LinkRows, PopularityTable, Shape, Weights};
+
+    const ITEMS: usize = 6_000;
+    const DIM: usize = 8;
+
+    fn wave(place: usize) -> f32 {
+        (place as f32 * 0.618).sin() + 0.3 * (place as f32 * 12.9).sin()
+    }
+
+    /// Items in forty groups, each linked to 25 others, with an index that is approximate in spite of their number.
+    fn model() -> TraceModel {
+        let links = (0..ITEMS as u32).flat_map(|item| {
+            (1..26).map(move |place| (ItemId(item), ItemId((item + place * 241) % ITEMS as u32), 0.5))
+        });
+        let rows = LinkRows::Given(Relation::from_links("complement", ITEMS, links));
+        let links = vec![Link { name: "complement".to_owned(), reach: 20, rows }];
+        let shape = Shape { items: ITEMS, features: 0, dim: DIM, scales: 2, types: 1, links: 1, fashions: 1 };
+        let mut weights = Weights::start(shape, &[1.0, 30.0], 1);
+        let centre = |place: usize| wave(place / DIM % 40 * 77 + place % DIM);
+        weights.vectors = (0..ITEMS * DIM).map(|place| centre(place) + 0.4 * wave(place + 9)).collect();
+        weights.bias = (0..ITEMS).map(|item| 0.3 * wave(item * 3)).collect();
+        weights.group_mut(Group::Fashions).fill(0.2);
+        let events: Vec<_> = (0..ITEMS as i64)
+            .map(|place| (Timestamp::from_millis(place * 9_000_000), ItemId((place * place % 5_003) as u32)))
+            .collect();
+        let popularity = PopularityTable::new(&events, ITEMS, &[f32::INFINITY]);
+        let model = TraceModel::new(weights, &Features::default(), links, popularity, events, Goal::NextItem);
+        let offsets = model.offsets(Timestamp::from_millis(i64::MAX));
+        let index = ApproximateIndex::build(Arc::clone(&model.vectors), DIM, &offsets, SEED).unwrap();
+        let index = OnceLock::from(Some(SearchIndex::Approximate(index)));
+        TraceModel { searching: Searching { index, ..Searching::default() }, ..model }
+    }
+
+    #[test]
+    fn large_catalogues_are_searched_nearly_and_what_relations_speak_of_surely() {
+        let model = model();
+        let (mut scores, mut sums) = (Scores::new(ITEMS), Scores::new(ITEMS));
+        let keep = |item: ItemId| !item.0.is_multiple_of(3);
+        let (mut hits, mut asked) = (0, 0);
+        for user in 0..60 {
+            let items: Vec<_> = (0..6).map(|place| ItemId((user * 97 + place * 40) % ITEMS as u32)).collect();
+            let times: Vec<_> = (0..6).map(|place| Timestamp::from_millis(place * 86_400_000)).collect();
+            let history = History::new(&items, &times, &[EventTypeId(0); 6]).unwrap();
+            // Half of the questions are from within the log.
+            let as_of = Timestamp::from_millis(86_400_000 * if user % 2 == 0 { 10 } else { 1_000 });
+            let query = Query { history, as_of, candidates: None };
+            let all = score_all(&model, &query, 20, &keep, &mut scores);
+            let found = model.search(&query, 20, &keep, &mut scores).unwrap();
+            assert_eq!(found.len(), 20);
+            assert!(found.is_sorted_by(|one, other| one.best_first(other).is_lt()));
+            assert!(found.iter().all(|scored| keep(scored.item)));
+            let mut spoken_of = Vec::new();
+            model.speak(&query, None, &mut sums, |item, _| spoken_of.push(item));
+            let is_sure = |scored: &&Scored| spoken_of.contains(&scored.item);
+            assert!(all.iter().filter(is_sure).all(|scored| found.contains(scored)));
+            hits += all.iter().filter(|scored| found.contains(scored)).count();
+            asked += all.len();
+        }
+        assert!(hits as f64 >= 0.95 * asked as f64, "{hits} of {asked}");
+    }
+
+    #[test]
+    fn only_the_last_bin_is_kept() {
+        let model = model();
+        let offsets = |days| model.offsets(Timestamp::from_millis(0).plus_days(days));
+        assert!(matches!(offsets(1_000.0), Cow::Borrowed(_)));
+        assert!(matches!(offsets(300.0), Cow::Owned(_)));
+        assert_ne!(offsets(300.0), offsets(1_000.0));
+    }
+}
