@@ -214,7 +214,8 @@ pub(crate) struct TraceArgs {
   wane evaluate events.csv --report report.html
   wane evaluate sales.parquet --targets next-basket --test-span 8w
   wane evaluate --protocol pre-split --train train.tsv --valid dev.tsv --test test.tsv --negatives negatives.tsv.gz
-  wane evaluate log.csv --models decayed-popularity,item-knn --tune 20")]
+  wane evaluate log.csv --models decayed-popularity,item-knn --tune 20
+  wane evaluate log.csv --catalogue items.csv --models trace --withhold-items 10%")]
 pub(crate) struct Evaluate {
     /// How the log is split and what is predicted.
     #[arg(long, value_enum, default_value_t = ProtocolName::TimeSplit)]
@@ -240,7 +241,7 @@ pub(crate) struct Evaluate {
     /// Given negatives per test user (columns: user, neg_items): ranking is among them and the targets.
     #[arg(long, value_name = "FILE")]
     pub(crate) negatives: Option<PathBuf>,
-    /// Given negatives per validation user, for --tune.
+    /// Given negatives per validation user, for --tune and for models that stop learning by the validation part.
     #[arg(long, value_name = "FILE")]
     pub(crate) valid_negatives: Option<PathBuf>,
     /// Take this share of the items, 10% say, out of the training: the part `cold-items` then shows how items are ranked

@@ -86,7 +86,7 @@ fn prepare(args: &Evaluate, terminal: Terminal) -> Result<(Dataset, Split)> {
         None => split,
     };
     if let Some(text) = &args.withhold_items {
-        split = split.withholding(share("withhold-items", text)?, args.shared.seed);
+        split = split.withholding(share("withhold-items", text)?, args.shared.seed)?;
     }
     if let Some(path) = &args.negatives {
         give_negatives(path, &split.log, &mut split.test.cases)?;

@@ -36,11 +36,12 @@ impl Trace {
         vector: &[f32],
     ) {
         let gap = self.last.map_or(0.0, |last| time.days_since(last)) as f32;
-        let dim = (self.values.len() / basis.len().max(1)).max(1);
         // What has no weight or no vector adds nothing, and ages what was before it all the same.
         let weights = type_weights.iter().copied().chain(std::iter::repeat(0.0));
         let scales = basis.rates.iter().zip(&basis.displacements).zip(weights);
-        for (state, ((rate, displacement), weight)) in self.values.chunks_exact_mut(dim).zip(scales) {
+        for (state, ((rate, displacement), weight)) in
+            self.values.chunks_exact_mut(self.dim.max(1)).zip(scales)
+        {
             let kept = (-(rate * gap + displacement * pushed)).exp();
             state.iter_mut().for_each(|state| *state *= kept);
             state.iter_mut().zip(vector).for_each(|(state, value)| *state += weight * value);

@@ -253,16 +253,24 @@ impl Split {
 
     /// Takes a share of the items, drawn by a seed, out of what may be learned, while they still compete and are still
     /// asked for: how are items ranked that nobody has touched yet? Their targets are the part `cold-items`.
-    #[must_use]
-    pub fn withholding(mut self, share: f64, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when nothing is left to learn from.
+    pub fn withholding(mut self, share: f64, seed: u64) -> Result<Self> {
         let mut random = StdRng::seed_from_u64(seed);
         let is_withheld: Vec<bool> =
             (0..self.log.n_items()).map(|_| random.random::<f64>() < share).collect();
         for part in [&mut self.validation, &mut self.test] {
             part.training = part.training.filter(|_, _, event| !is_withheld[event.item.index()]);
             part.trained = with_events(&part.training);
+            if part.training.is_empty() {
+                return Err(Error::Empty {
+                    what: "all items with training events are withheld".to_owned(),
+                    remedy: "Withhold fewer, 10% say".to_owned(),
+                });
+            }
         }
-        self
+        Ok(self)
     }
 
     fn checked(self) -> Result<Self> {

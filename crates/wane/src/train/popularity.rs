@@ -32,7 +32,10 @@ pub struct PopularityTable {
 }
 
 impl PopularityTable {
-    /// Counts events, oldest first, at these half-lives in days (infinite: all time), four at most.
+    /// Half-lives at most.
+    pub const MOST: usize = WIDTH;
+
+    /// Counts events, oldest first, at these half-lives in days (infinite: all time), [`Self::MOST`] at most.
     pub fn new(events: &[(Timestamp, ItemId)], n_items: usize, half_lives: &[f32]) -> Self {
         let rates: Vec<f32> =
             half_lives.iter().take(WIDTH).map(|half_life| std::f32::consts::LN_2 / half_life).collect();

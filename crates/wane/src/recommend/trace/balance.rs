@@ -75,7 +75,7 @@ impl Balance {
         for _ in 0..STEPS {
             let tried = Self(self.0.iter().zip(&step).map(|(factor, step)| factor - step).collect());
             let slope = tried.slope(model, questions);
-            if slope.loss > least {
+            if !slope.loss.is_finite() || slope.loss > least {
                 // Too far: Newton's step promises a decrease only near the minimum.
                 step.iter_mut().for_each(|step| *step *= 0.5);
                 continue;
@@ -136,7 +136,8 @@ impl Slope {
         let n = self.gradient.len();
         let curvature = Mat::from_fn(n, n, |a, b| self.curvature[a * n + b]);
         let step = curvature.llt(Side::Lower).ok()?.solve(Mat::from_fn(n, 1, |a, _| self.gradient[a]));
-        Some((0..n).map(|a| step[(a, 0)]).collect())
+        let step: Vec<f64> = (0..n).map(|a| step[(a, 0)]).collect();
+        step.iter().all(|step| step.is_finite()).then_some(step)
     }
 }
 
@@ -279,4 +280,88 @@ fn sorted(items: impl Iterator<Item = ItemId>) -> Vec<ItemId> {
     items.sort_unstable();
     items.dedup();
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recommend::linear::two_tastes;
+    use crate::recommend::{TraceSettings, Training};
+
+    fn wave(place: usize) -> f32 {
+        (place as f32 * 0.7).sin() + 0.5 * (place as f32 * 2.9).cos()
+    }
+
+    fn parts() -> Parts {
+        let values = (0..3).map(|part| (0..40).map(|item| wave(41 * part + item)).collect()).collect();
+        let stands_for = (0..40).map(|item| if item < 9 { 0.0 } else { 1.3 }).collect();
+        Parts { values, stands_for, targets: vec![2, 17] }
+    }
+
+    #[test]
+    fn slope_and_curvature_are_those_of_the_loss() {
+        let (parts, at) = (parts(), [1.0, 0.4, -0.3]);
+        let slope = parts.slope(&at);
+        let step = 1e-2;
+        for a in 0..3 {
+            let moved = |by: f64| {
+                let mut factors = at;
+                factors[a] += by;
+                parts.slope(&factors)
+            };
+            let (up, down) = (moved(step), moved(-step));
+            let along = |up: f64, down: f64| (up - down) / (2.0 * step);
+            assert!((slope.gradient[a] - along(up.loss, down.loss)).abs() < 1e-3, "gradient {a}");
+            for b in 0..3 {
+                let difference = along(up.gradient[b], down.gradient[b]);
+                assert!((slope.curvature[3 * a + b] - difference).abs() < 1e-3, "curvature {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_drawn_item_stands_for_its_share_of_the_others() {
+        let spoken = [vec![(ItemId(7), 1.0), (ItemId(90_000), 0.5)]];
+        let (candidates, stands_for) = draw(100_000, &spoken, &[ItemId(3)], 5);
+        assert!(candidates.is_sorted() && candidates.len() == stands_for.len());
+        let named = [3, 7, 90_000].map(ItemId);
+        let weight = |item: ItemId| stands_for[candidates.binary_search(&item).unwrap()];
+        assert!(named.iter().all(|&item| weight(item) == 0.0));
+        let total: f64 = stands_for.iter().map(|log| f64::from(*log).exp()).sum();
+        assert!((total - 100_000.0).abs() < 1.0, "{total}");
+        assert_eq!(draw(50, &spoken[..0], &[ItemId(3)], 5), ((0..50).map(ItemId).collect(), vec![0.0; 50]));
+    }
+
+    #[test]
+    fn balance_answers_held_out_questions_better_and_numbers_that_are_none_change_nothing() {
+        let log = two_tastes();
+        let settings = TraceSettings { epochs: 3, dim: 4, ..TraceSettings::default() };
+        let model = settings.fit(&Training::new(&log, None, 1)).unwrap();
+        let questions: Vec<Question<'_>> = log
+            .histories()
+            .map(|(_, history)| {
+                let last = history.len() - 1;
+                let (as_of, targets) = (history.times()[last], vec![history.items()[last]]);
+                Question { history: history.first(last), as_of, targets, others: None }
+            })
+            .collect();
+        let questions: Vec<&Question<'_>> = questions.iter().collect();
+        let even = Balance::even(model.weights.shape);
+        let mut balance = even.clone();
+        balance.improve(&model, &questions);
+        assert!(balance.slope(&model, &questions).loss < even.slope(&model, &questions).loss);
+        // At the minimum nothing leads further down, and as bits the factors come back.
+        let slope = balance.slope(&model, &questions);
+        assert!(
+            slope.gradient.iter().all(|g| g.abs() < 0.05 * questions.len() as f64),
+            "{:?}",
+            slope.gradient
+        );
+        assert_eq!(Balance::from_bits(&balance.bits()), balance);
+        let mut broken = model.clone();
+        broken.weights.bias.fill(f32::NAN);
+        let mut still = even.clone();
+        still.improve(&broken, &questions);
+        assert_eq!(still, even);
+    }
 }

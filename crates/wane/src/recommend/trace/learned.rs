@@ -181,4 +181,25 @@ mod tests {
         let expected = gain * (f64::from(own.fresh[kinds[0].index()]) / gain).asinh();
         assert!((share - expected).abs() < 1e-6, "{share} is not {expected}");
     }
+
+    #[test]
+    fn what_a_relation_adds_by_age_is_what_a_lone_event_adds() {
+        let log = two_tastes();
+        // Without displacement the pace of newer events does not matter.
+        let settings =
+            TraceSettings { epochs: 2, scales: 3, dim: 4, displacement: false, ..TraceSettings::default() };
+        let model = settings.fit(&Training::new(&log, None, 1)).unwrap();
+        let learned = model.learned(&log);
+        assert!(!learned.ages.is_empty() && learned.pace > 0.0);
+        let own = learned.relations.iter().find(|relation| relation.relation == "self").unwrap();
+        let kinds = [crate::events::EventTypeId(super::commonest_type(&log) as u8)];
+        let (items, times) = ([ItemId(0)], [Timestamp::from_millis(0)]);
+        let history = History::new(&items, &times, &kinds).unwrap();
+        for (&age, &expected) in learned.ages.iter().zip(&own.by_age) {
+            let as_of = times[0].plus_days(age);
+            let reasons = model.explain(&Query { history, as_of, candidates: None }, ItemId(0)).reasons;
+            let share = reasons.iter().find(|reason| reason.relation == "self").unwrap().share;
+            assert!((share - f64::from(expected)).abs() < 1e-4, "{age} days: {share} is not {expected}");
+        }
+    }
 }

@@ -65,6 +65,10 @@ impl TraceSettings {
         let goal = if by_basket { Goal::NextBasket } else { Goal::NextItem };
         let links = take_links(&mut parameters, n_items)?;
         let rates = parameters.take_f32("popularity_rates")?;
+        if rates.len() > PopularityTable::MOST {
+            let expected = format!("{} half-lives at most", PopularityTable::MOST);
+            return Err(damaged("popularity_rates", &expected));
+        }
         let times = parameters.take_i64("popularity_times")?;
         let items = parameters.take_u32("popularity_items")?;
         if times.len() != items.len() || items.iter().any(|&item| item as usize >= n_items) {
@@ -166,4 +170,23 @@ fn take_link(parameters: &mut Parameters, head: &str, n_items: usize) -> Result<
         }
     };
     Ok(Link { name: own_name, reach, rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recommend::linear::two_tastes;
+    use crate::recommend::{Recommender, Training};
+
+    #[test]
+    fn more_half_lives_than_a_word_holds_are_refused() {
+        let log = two_tastes();
+        let settings = TraceSettings { epochs: 1, dim: 4, ..TraceSettings::default() };
+        let mut parameters = settings.fit(&Training::new(&log, None, 1)).unwrap().parameters();
+        for name in ["popularity_rates", "popularity_weights"] {
+            parameters.0.insert(name.to_owned(), Array::F32(vec![0.5; 5]));
+        }
+        let error = settings.load(parameters, log.n_items(), log.event_types()).unwrap_err().to_string();
+        assert!(error.contains("popularity_rates") && error.contains("4 half-lives"), "{error}");
+    }
 }
