@@ -137,7 +137,10 @@ fn values_out_of_form_say_which_form_is_right() {
             "setting `test and validation span`: expected together less than the log's 23.2 days, got 350 days \
              and 10 %",
         ),
-        ("evaluate log.csv --withhold-items 100%", "all items with training events are withheld. Withhold fewer, 10% say"),
+        (
+            "evaluate log.csv --withhold-items 100%",
+            "all items with training events are withheld. Withhold fewer, 10% say",
+        ),
         ("evaluate log.csv --withhold-items many", "--withhold-items: expected 1% or 0.01, got `many`"),
         ("evaluate --protocol pre-split", "this protocol needs --train, --valid and --test"),
     ] {

@@ -6,8 +6,10 @@ use rand::{RngExt, SeedableRng};
 
 use super::corpus::Corpus;
 
-/// Number of examples of one user that share one pass over the user's history.
+/// Examples of one user that share one pass over the user's history, at least.
 const PER_VISIT: usize = 16;
+/// Events of a pass for each of its examples, at most: the examples of a long history share fewer passes.
+const PER_EXAMPLE: usize = 8;
 
 /// Some examples of one user, in order of time.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,11 +31,25 @@ pub(super) struct Members {
     place: Vec<u32>,
     /// How many of them are candidates.
     pub(super) candidates: usize,
+    /// A bit for each item, set for candidates: most items are none, and the bits of all stay in the nearest cache.
+    is_candidate: Vec<u64>,
 }
 
 impl Members {
     pub(super) fn new(n_items: usize) -> Self {
-        Self { items: Vec::new(), place: vec![ABSENT; n_items], candidates: 0 }
+        Self {
+            items: Vec::new(),
+            place: vec![ABSENT; n_items],
+            candidates: 0,
+            is_candidate: vec![0; n_items.div_ceil(64)],
+        }
+    }
+
+    /// The local number of a candidate.
+    #[inline]
+    pub(super) fn candidate(&self, item: u32) -> Option<u32> {
+        let bits = self.is_candidate[item as usize / 64];
+        (bits >> (item % 64) & 1 == 1).then(|| self.place[item as usize])
     }
 
     pub(super) fn place(&self, item: u32) -> u32 {
@@ -58,6 +74,7 @@ impl Members {
     ) {
         for item in self.items.drain(..) {
             self.place[item as usize] = ABSENT;
+            self.is_candidate[item as usize / 64] = 0;
         }
         if negatives >= corpus.trained.len() {
             corpus.trained.iter().for_each(|&item| self.add(item));
@@ -70,6 +87,7 @@ impl Members {
             }
         }
         self.candidates = self.items.len();
+        self.items.iter().for_each(|item| self.is_candidate[*item as usize / 64] |= 1 << (item % 64));
         for visit in visits {
             let Some(&last) = visit.examples.last() else { continue };
             let example = &corpus.examples[last as usize];
@@ -87,7 +105,8 @@ pub(super) fn visits(corpus: &Corpus<'_>, seed: u64) -> Vec<Visit> {
     for examples in corpus.examples.chunk_by(|a, b| a.user == b.user) {
         let mut places: Vec<u32> = (start..start + examples.len() as u32).collect();
         places.shuffle(&mut random);
-        visits.extend(places.chunks(PER_VISIT).map(|chunk| {
+        let events = examples.last().map_or(0, |last| last.known as usize);
+        visits.extend(places.chunks(PER_VISIT.max(events / PER_EXAMPLE)).map(|chunk| {
             let mut examples = chunk.to_vec();
             examples.sort_unstable();
             Visit { user: corpus.examples[start as usize].user.0, examples }

@@ -119,9 +119,9 @@ impl Lane {
             next.event += events;
             next.row += visit.examples.len();
         }
-        reset(&mut self.states, next.state * width);
-        reset(&mut self.events, next.event * dim);
-        reset(&mut self.traces, next.row * width);
+        self.states.resize(next.state * width, 0.0);
+        self.events.resize(next.event * dim, 0.0);
+        self.traces.resize(next.row * width, 0.0);
         self.masks.clear();
         fill_mask(&mut self.masks, next.event * dim, step.dropout.events, random);
         let types = step.weights.group(Group::Types);
@@ -129,6 +129,7 @@ impl Lane {
         for (visit, &run) in visits.iter().zip(&self.runs) {
             let history = step.corpus.log.history(UserId(visit.user));
             let steps = step.corpus.steps(UserId(visit.user));
+            self.states[run.state * width..][..width].fill(0.0);
             for k in 0..run.events {
                 let vector = &mut self.events[(run.event + k) * dim..][..dim];
                 let member = step.members.place(history.items()[k].0) as usize;
@@ -146,7 +147,8 @@ impl Lane {
                 let state = &self.states[(run.state + example.known as usize) * width..][..width];
                 let trace = &mut self.traces[(run.row + row) * width..][..width];
                 for (m, kept) in kept.iter().enumerate() {
-                    add_scaled(&mut trace[m * dim..][..dim], *kept, &state[m * dim..][..dim]);
+                    let scales = trace[m * dim..][..dim].iter_mut().zip(&state[m * dim..][..dim]);
+                    scales.for_each(|(trace, state)| *trace = kept * state);
                 }
             }
         }
@@ -155,8 +157,8 @@ impl Lane {
     fn query_forward(&mut self, step: &Step<'_>, random: &mut SmallRng) {
         let Shape { dim, scales, .. } = step.weights.shape;
         let rows = self.traces.len() / (scales * dim);
-        reset(&mut self.queries, rows * dim);
-        reset(&mut self.query_adjoints, rows * dim);
+        self.queries.resize(rows * dim, 0.0);
+        self.query_adjoints.resize(rows * dim, 0.0);
         product(
             table_mut(&mut self.queries, rows, dim),
             table(&self.traces, rows, scales * dim),

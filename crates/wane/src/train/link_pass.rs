@@ -96,8 +96,7 @@ impl NearLinks {
         if self.ranges[place].0 == ABSENT {
             let first = self.candidates.len();
             let mut add = |to: ItemId, strength| {
-                let candidate = members.place(to.0);
-                if (candidate as usize) < members.candidates {
+                if let Some(candidate) = members.candidate(to.0) {
                     self.candidates.push(candidate);
                     self.strengths.push(strength);
                 }

@@ -8,11 +8,15 @@ use super::adamw::{AdamW, Step};
 use super::batch::{Members, Visit, visits};
 use super::corpus::Corpus;
 use super::fashions::Fashions;
+use super::kernels::add_scaled;
 use super::lane::{self, Dropout, Lane};
-use super::weights::{Group, Weights};
+use super::weights::{Group, Shape, Weights};
 
 /// Shares of a batch that run side by side. A fixed number, so that sums are taken in one order on any machine.
 const LANES: usize = 4;
+
+/// Vectors that one thread gathers at once.
+const TOGETHER: usize = 128;
 
 /// Steps of an epoch at least, where that leaves a batch of [`LEAST_BATCH`].
 const STEPS: usize = 100;
@@ -221,24 +225,25 @@ impl<'a> Trainer<'a> {
     fn gather(&mut self, random: &mut StdRng) {
         let dim = self.weights.shape.dim;
         let features = self.corpus.features;
-        self.gathered.clear();
+        let items = &self.members.items;
         self.keeps.clear();
-        for &item in &self.members.items {
-            let own = features.of_item(item);
-            let is_kept = own.is_empty() || random.random::<f32>() >= self.recipe.id_dropout;
-            self.keeps.push(is_kept);
-            let start = self.gathered.len();
-            if is_kept {
-                self.gathered.extend_from_slice(&self.weights.vectors[item as usize * dim..][..dim]);
+        self.keeps.extend(items.iter().map(|&item| {
+            features.of_item(item).is_empty() || random.random::<f32>() >= self.recipe.id_dropout
+        }));
+        self.gathered.resize(items.len() * dim, 0.0);
+        let rows = self.gathered.par_chunks_exact_mut(dim).with_min_len(TOGETHER);
+        rows.zip(items).zip(&self.keeps).for_each(|((row, &item), is_kept)| {
+            if *is_kept {
+                row.copy_from_slice(&self.weights.vectors[item as usize * dim..][..dim]);
             } else {
-                self.gathered.resize(start + dim, 0.0);
+                row.fill(0.0);
             }
-            let share = feature_share(own);
+            let own = features.of_item(item);
             for &feature in own {
                 let vector = &self.weights.features[feature as usize * dim..][..dim];
-                super::kernels::add_scaled(&mut self.gathered[start..], share, vector);
+                add_scaled(row, feature_share(own), vector);
             }
-        }
+        });
         self.offsets.clear();
         let candidates = &self.members.items[..self.members.candidates];
         let corpus = self.corpus;
@@ -255,34 +260,38 @@ impl<'a> Trainer<'a> {
         self.steps += 1;
         let rate = self.rate();
         let step = Step { number: self.steps, rate, decay: self.recipe.decay, average: self.average() };
-        let dim = self.weights.shape.dim;
+        let mut by_item: Vec<(u32, u32)> = self.members.items.iter().copied().zip(0u32..).collect();
+        by_item.sort_unstable();
+        self.update_features(step);
         let total = &self.lanes[0];
-        let mut of_features = vec![0.0; self.weights.features.len()];
-        let mut is_touched = vec![false; self.weights.shape.features];
-        for ((place, &item), &is_kept) in self.members.items.iter().enumerate().zip(&self.keeps) {
-            let gradient = &total.vectors[place * dim..][..dim];
-            if is_kept {
-                self.vectors.row(&mut self.weights.vectors, item as usize).update(gradient, step);
-            }
-            let own = self.corpus.features.of_item(item);
-            for &feature in own {
-                is_touched[feature as usize] = true;
-                let sum = &mut of_features[feature as usize * dim..][..dim];
-                super::kernels::add_scaled(sum, feature_share(own), gradient);
-            }
-        }
-        for feature in (0..self.weights.shape.features).filter(|&feature| is_touched[feature]) {
-            let gradient = &of_features[feature * dim..][..dim];
-            self.features.row(&mut self.weights.features, feature).update(gradient, step);
-        }
-        for (place, &item) in self.members.items[..self.members.candidates].iter().enumerate() {
-            self.bias.row(&mut self.weights.bias, item as usize).update(&total.offsets[place..=place], step);
-        }
+        let candidates = self.members.candidates as u32;
+        let offsets: Vec<(u32, u32)> =
+            by_item.iter().copied().filter(|&(_, place)| place < candidates).collect();
+        self.bias.update(&mut self.weights.bias, &offsets, &total.offsets, step);
+        by_item.retain(|&(_, place)| self.keeps[place as usize]);
+        self.vectors.update(&mut self.weights.vectors, &by_item, &total.vectors, step);
         let shared = Step { rate: rate * self.recipe.shared_rate, decay: 0.0, ..step };
-        self.shared.row(&mut self.weights.shared, 0).update(&total.shared, shared);
+        self.shared.update(&mut self.weights.shared, &[(0, 0)], &total.shared, shared);
         let mixing = self.weights.shape.range(Group::Mixing);
         let keep = 1.0 - rate * self.recipe.decay;
         self.weights.shared[mixing].iter_mut().for_each(|w| *w *= keep);
+    }
+
+    /// Updates the vectors of the members' features.
+    fn update_features(&mut self, step: Step) {
+        let Shape { dim, features, .. } = self.weights.shape;
+        let mut gradients = vec![0.0; features * dim];
+        let mut is_touched = vec![false; features];
+        for (&item, gradient) in self.members.items.iter().zip(self.lanes[0].vectors.chunks_exact(dim)) {
+            let own = self.corpus.features.of_item(item);
+            for &feature in own {
+                is_touched[feature as usize] = true;
+                add_scaled(&mut gradients[feature as usize * dim..][..dim], feature_share(own), gradient);
+            }
+        }
+        let touched = (0u32..).zip(is_touched).filter(|(_, is_touched)| *is_touched);
+        let touched: Vec<(u32, u32)> = touched.map(|(feature, _)| (feature, feature)).collect();
+        self.features.update(&mut self.weights.features, &touched, &gradients, step);
     }
 }
 
@@ -292,9 +301,7 @@ pub(crate) fn feature_share(features: &[u32]) -> f32 {
 }
 
 fn add(a: &mut [f32], b: &[f32]) {
-    a.par_chunks_mut(16_384)
-        .zip(b.par_chunks(16_384))
-        .for_each(|(a, b)| super::kernels::add_scaled(a, 1.0, b));
+    a.par_chunks_mut(16_384).zip(b.par_chunks(16_384)).for_each(|(a, b)| add_scaled(a, 1.0, b));
 }
 
 /// [`LANES`] runs of visits with about equally many examples.
