@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::batch::{ABSENT, Members, Visit};
 use super::corpus::{Corpus, Example};
-use super::popularity::Words;
+use super::popularity::{LINE, Words};
 
 /// Mixed popularity, one row of candidates for each bin that the batch needs.
 #[derive(Debug, Default)]
@@ -22,19 +22,16 @@ pub(super) struct Fashions {
 impl Fashions {
     /// Mixes the counts of a batch with these weights.
     pub(super) fn mix(&mut self, corpus: &Corpus<'_>, visits: &[Visit], members: &Members, weights: &[f32]) {
-        for &bin in &self.bins {
-            self.places[bin as usize] = ABSENT;
-        }
         self.bins.clear();
-        for &example in visits.iter().flat_map(|visit| &visit.examples) {
-            let bin = corpus.examples[example as usize].bin;
-            if self.places.len() <= bin as usize {
-                self.places.resize(bin as usize + 1, ABSENT);
-            }
-            if self.places[bin as usize] == ABSENT {
-                self.places[bin as usize] = self.bins.len() as u32;
-                self.bins.push(bin);
-            }
+        let examples = visits.iter().flat_map(|visit| &visit.examples);
+        self.bins.extend(examples.map(|&example| corpus.examples[example as usize].bin));
+        // In order, so that those which lie side by side are read together.
+        self.bins.sort_unstable();
+        self.bins.dedup();
+        let most = self.bins.last().map_or(0, |&bin| bin as usize + 1);
+        self.places.resize(self.places.len().max(most), ABSENT);
+        for (place, &bin) in (0u32..).zip(&self.bins) {
+            self.places[bin as usize] = place;
         }
         self.width = members.candidates;
         self.rows.clear();
@@ -44,11 +41,13 @@ impl Fashions {
         }
         self.words.resize_with(self.words.len().max(self.bins.len()), Words::default);
         let items = &members.items[..members.candidates];
-        let rows = self.rows.par_chunks_mut(self.width).zip(&mut self.words);
-        rows.zip(&self.bins).for_each(|((row, words), &bin)| {
-            corpus.popularity.read(bin as usize, items, words);
-            words.mix(weights, row);
-        });
+        let words = self.words[..self.bins.len()].par_chunks_mut(LINE);
+        words.zip(self.bins.par_chunks(LINE)).zip(self.rows.par_chunks_mut(self.width * LINE)).for_each(
+            |((words, bins), rows)| {
+                corpus.popularity.read(bins, items, words);
+                rows.chunks_exact_mut(self.width).zip(words).for_each(|(row, words)| words.mix(weights, row));
+            },
+        );
     }
 
     /// The row of an example.

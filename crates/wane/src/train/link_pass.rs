@@ -49,7 +49,9 @@ struct Events {
     types: Vec<u8>,
     ages: Vec<f32>,
     newer: Vec<f32>,
-    /// Weight of each event in each scale.
+    /// Which weights are an event's own, or [`ABSENT`]: most events link to no candidate, and need none.
+    slots: Vec<u32>,
+    /// Weight in each scale of the events that have a slot.
     decays: Vec<f32>,
 }
 
@@ -60,8 +62,8 @@ struct Said {
     touched: Vec<u32>,
     sums: Vec<f32>,
     saturated: Vec<f32>,
-    /// Number of recent events that speak.
-    events: usize,
+    /// Recent events that link to candidates, with the places of their links.
+    events: Vec<(u32, u32)>,
     corrections: Vec<Correction>,
 }
 
@@ -90,8 +92,8 @@ impl NearLinks {
         self.strengths.clear();
     }
 
-    /// Looks up a member's links; returns the place of its row.
-    fn load(&mut self, link: &Link, number: usize, member: u32, members: &Members) -> usize {
+    /// Looks up a member's links; returns the place of its row, if there is anything in it.
+    fn load(&mut self, link: &Link, number: usize, member: u32, members: &Members) -> Option<u32> {
         let place = number * members.items.len() + member as usize;
         if self.ranges[place].0 == ABSENT {
             let first = self.candidates.len();
@@ -104,12 +106,13 @@ impl NearLinks {
             link.strengths(ItemId(members.items[member as usize]), &mut add);
             self.ranges[place] = (first as u32, self.candidates.len() as u32);
         }
-        place
+        let (first, last) = self.ranges[place];
+        (last > first).then_some(place as u32)
     }
 
     /// Candidates and strengths of a member's links, once they are loaded.
-    fn row(&self, place: usize) -> (&[u32], &[f32]) {
-        let (first, last) = self.ranges[place];
+    fn row(&self, place: u32) -> (&[u32], &[f32]) {
+        let (first, last) = self.ranges[place as usize];
         let range = first as usize..last as usize;
         (&self.candidates[range.clone()], &self.strengths[range])
     }
@@ -137,10 +140,11 @@ impl LinkPass {
         let history = step.corpus.log.history(example.user).first(example.known as usize);
         let history = history.last(recent(&step.corpus.steps(example.user)[..history.len()], reach));
         self.events.read(step, history, example);
+        self.find(step);
         self.mark_known(true);
         for (number, link) in step.corpus.links.iter().enumerate() {
             let is_mined = link.is_mined();
-            self.add_up(step, number, link);
+            self.add_up(step, number);
             if is_mined {
                 self.correct(step, number, link, example);
             }
@@ -152,16 +156,30 @@ impl LinkPass {
         self.mark_known(false);
     }
 
+    /// Finds the events that link to candidates, and weighs them.
+    fn find(&mut self, step: &Step<'_>) {
+        let Self { near, events, said, .. } = self;
+        for ((number, link), said) in step.corpus.links.iter().enumerate().zip(said) {
+            said.events.clear();
+            let within = events.newer.iter().take_while(|&&newer| newer < link.reach as f32).count();
+            for event in 0..within {
+                if let Some(place) = near.load(link, number, events.members[event], step.members) {
+                    said.events.push((event as u32, place));
+                    events.need(step, event);
+                }
+            }
+        }
+        exp_all(&mut events.decays);
+    }
+
     /// Sums what a relation's recent events say.
-    fn add_up(&mut self, step: &Step<'_>, number: usize, link: &Link) {
+    fn add_up(&mut self, step: &Step<'_>, number: usize) {
         self.stamp += 1;
         let Self { near, events, said, row, stamps, stamp, touched, .. } = self;
         let said = &mut said[number];
-        said.events = events.newer.iter().take_while(|&&newer| newer < link.reach as f32).count();
         let mut n_touched = 0;
-        for event in 0..said.events {
-            let kappa = events.kernel(step, number, event);
-            let place = near.load(link, number, events.members[event], step.members);
+        for &(event, place) in &said.events {
+            let kappa = events.kernel(step, number, event as usize);
             let (candidates, strengths) = near.row(place);
             n_touched = add_row(row, (stamps, *stamp), (touched, n_touched), kappa, candidates, strengths);
         }
@@ -182,12 +200,12 @@ impl LinkPass {
                 continue;
             }
             own.count(step, link, target);
-            for event in 0..said.events {
-                let from = ItemId(step.members.items[events.members[event] as usize]);
+            for &(event, _) in &said.events {
+                let from = ItemId(step.members.items[events.members[event as usize] as usize]);
                 let Some(own) = own.of(from) else { continue };
                 let Some(strength) = mined.relation.weight(from, ItemId(target)) else { continue };
                 let strength = mined.without(from, ItemId(target), strength, own) - strength;
-                said.corrections.push(Correction { event: event as u32, candidate, strength });
+                said.corrections.push(Correction { event, candidate, strength });
             }
         }
         for correction in &said.corrections {
@@ -225,9 +243,7 @@ impl LinkPass {
         for number in 0..self.said.len() {
             let said = &self.said[number];
             let gain = step.weights.group(Group::Gains)[number];
-            let links = 0..said.events;
-            for event in links.clone() {
-                let place = number * step.members.items.len() + self.events.members[event] as usize;
+            for &(_, place) in &said.events {
                 self.near.row(place).0.iter().for_each(|&candidate| self.row[candidate as usize] = 0.0);
             }
             let mut of_gain = 0.0;
@@ -237,11 +253,10 @@ impl LinkPass {
                 self.row[candidate as usize] = adjoint * gain / (1.0 + x * x).sqrt();
             }
             shared[step.weights.shape.range(Group::Gains).start + number] += of_gain;
-            for event in links {
-                let place = number * step.members.items.len() + self.events.members[event] as usize;
+            for &(event, place) in &said.events {
                 let (candidates, strengths) = self.near.row(place);
                 let of_kappa = sum_row(&self.row, candidates, strengths);
-                self.events.along(step, number, event, of_kappa, shared);
+                self.events.along(step, number, event as usize, of_kappa, shared);
             }
             for correction in &said.corrections {
                 let of_kappa = correction.strength * self.row[correction.candidate as usize];
@@ -297,10 +312,24 @@ impl Events {
             self.types.push(event.event_type.0);
             self.ages.push(age);
             self.newer.push(newer);
+        }
+        self.slots.clear();
+        self.slots.resize(history.len(), ABSENT);
+    }
+
+    /// Gives an event a slot, with the logarithms of its weights.
+    fn need(&mut self, step: &Step<'_>, event: usize) {
+        if self.slots[event] == ABSENT {
+            self.slots[event] = self.decays.len() as u32;
+            let (age, newer) = (self.ages[event], self.newer[event]);
             let scales = step.basis.rates.iter().zip(&step.basis.displacements);
             self.decays.extend(scales.map(|(rate, displacement)| -(rate * age + displacement * newer)));
         }
-        exp_all(&mut self.decays);
+    }
+
+    /// Weight of an event in each scale, once it is needed.
+    fn decays(&self, event: usize, scales: usize) -> &[f32] {
+        &self.decays[self.slots[event] as usize..][..scales]
     }
 
     /// First coefficient of a relation's kernel for the type of an event, among the kernels.
@@ -313,7 +342,7 @@ impl Events {
         let shape = step.weights.shape;
         let first = self.coefficients(shape, number, event);
         let coefficients = &step.weights.group(Group::Kernels)[first..][..shape.scales];
-        let decays = &self.decays[event * shape.scales..][..shape.scales];
+        let decays = self.decays(event, shape.scales);
         coefficients.iter().zip(decays).map(|(coefficient, decay)| coefficient * decay).sum()
     }
 
@@ -328,7 +357,7 @@ impl Events {
         let (rates, displacements) =
             (shape.range(Group::Rates).start, shape.range(Group::Displacements).start);
         let coefficients = &step.weights.group(Group::Kernels)[first..][..shape.scales];
-        let decays = &self.decays[event * shape.scales..][..shape.scales];
+        let decays = self.decays(event, shape.scales);
         for (m, (coefficient, decay)) in coefficients.iter().zip(decays).enumerate() {
             shared[kernels + m] += of_kappa * decay;
             let of_decay = of_kappa * coefficient * decay;

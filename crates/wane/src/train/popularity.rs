@@ -3,10 +3,13 @@
 //! Counts are taken at the start of time bins that hold equally many events, so that a prediction inside a bin sees
 //! strictly earlier events only, and the resolution follows the activity of the log.
 //!
-//! A logarithm is kept as a byte, rounded to a [`STEP`]th: four half-lives of an item are then one word, which is
-//! fetched at once; what is done with its bytes then runs over contiguous numbers.
+//! A logarithm is kept as a byte, rounded to a [`STEP`]th: four half-lives of an item are then one word. An item's words
+//! lie side by side, since training asks for a few items in nearly all bins; the last bin, in which a model is asked
+//! about all items, is kept a second time as a row of its own.
 
-use super::kernels::{add_bytes, dot_bytes, exp_all};
+use rayon::prelude::*;
+
+use super::kernels::{add_bytes, dot_bytes, exp_all, ln_1p_all};
 use crate::events::{ItemId, Timestamp};
 
 /// Entries of the table at most, a bound on memory (4 bytes each).
@@ -17,6 +20,8 @@ const BINS: usize = 128;
 const WIDTH: usize = 4;
 /// Items scored at once.
 const BLOCK: usize = 256;
+/// Bins that are read at once: as many words as a line of the cache holds.
+pub(super) const LINE: usize = 16;
 /// Parts of 1 that a logarithm is rounded to; a count of 344,000 is the highest that a byte holds.
 const STEP: f32 = 20.0;
 
@@ -24,11 +29,12 @@ const STEP: f32 = 20.0;
 #[derive(Debug, Clone, PartialEq)]
 pub struct PopularityTable {
     rates: Vec<f32>,
-    n_items: usize,
     /// Start of each bin, ascending.
     starts: Vec<Timestamp>,
-    /// By bin, then item; one byte per half-life, the first lowest.
+    /// By item, then bin; one byte per half-life, the first lowest.
     values: Vec<u32>,
+    /// By item, in the last bin.
+    latest: Vec<u32>,
 }
 
 impl PopularityTable {
@@ -45,16 +51,12 @@ impl PopularityTable {
         starts.dedup();
         // One more bin after the last event: a question from now on.
         starts.extend(events.last().map(|last| Timestamp::from_millis(last.0.millis().saturating_add(1))));
-        let mut counter = Counter::new(&rates, n_items);
+        let (offsets, times) = by_item(events, n_items);
         let mut values = vec![0; starts.len() * n_items];
-        let mut next = 0;
-        for (&start, values) in starts.iter().zip(values.chunks_exact_mut(n_items.max(1))) {
-            let end = next + events[next..].partition_point(|event| event.0 < start);
-            events[next..end].iter().for_each(|&(time, item)| counter.count(time, item));
-            counter.write(start, values);
-            next = end;
-        }
-        Self { rates, n_items, starts, values }
+        let rows = values.par_chunks_exact_mut(starts.len().max(1)).zip(offsets.par_windows(2));
+        rows.for_each(|(row, range)| write_row(&times[range[0]..range[1]], &starts, &rates, row));
+        let latest = values.chunks_exact(starts.len().max(1)).filter_map(|row| row.last().copied()).collect();
+        Self { rates, starts, values, latest }
     }
 
     /// The bin of a moment: its counts are all from before it.
@@ -69,21 +71,30 @@ impl PopularityTable {
 
     /// Adds to each score the weighted counts of its item in a bin.
     pub fn add(&self, bin: usize, weights: &[f32], mut items: impl Iterator<Item = u32>, scores: &mut [f32]) {
-        let row = self.row(bin);
+        let bins = self.starts.len();
+        let is_last = bin + 1 == bins;
+        let word = |item: u32| {
+            let item = item as usize;
+            let word = if is_last { self.latest.get(item) } else { self.values.get(item * bins + bin) };
+            word.copied().unwrap_or_default()
+        };
         let mut words = Words::default();
         for scores in scores.chunks_mut(BLOCK) {
-            words.read(row, items.by_ref().take(scores.len()));
+            words.0.clear();
+            words.0.extend(items.by_ref().take(scores.len()).map(word));
             words.mix(weights, scores);
         }
     }
 
-    /// Fetches the counts of some items in a bin.
-    pub(super) fn read(&self, bin: usize, items: &[u32], words: &mut Words) {
-        words.read(self.row(bin), items.iter().copied());
-    }
-
-    fn row(&self, bin: usize) -> &[u32] {
-        self.values.get(bin * self.n_items..(bin + 1) * self.n_items).unwrap_or_default()
+    /// Fetches the counts of some items in some bins.
+    pub(super) fn read(&self, bins: &[u32], items: &[u32], words: &mut [Words]) {
+        words.iter_mut().for_each(|words| words.0.resize(items.len(), 0));
+        for (place, &item) in items.iter().enumerate() {
+            let row = &self.values[item as usize * self.starts.len()..][..self.starts.len()];
+            for (words, &bin) in words.iter_mut().zip(bins) {
+                words.0[place] = row[bin as usize];
+            }
+        }
     }
 }
 
@@ -92,11 +103,6 @@ impl PopularityTable {
 pub(super) struct Words(Vec<u32>);
 
 impl Words {
-    fn read(&mut self, row: &[u32], items: impl Iterator<Item = u32>) {
-        self.0.clear();
-        self.0.extend(items.map(|item| row.get(item as usize).copied().unwrap_or_default()));
-    }
-
     /// Adds to each score the weighted counts of its item.
     pub(super) fn mix(&self, weights: &[f32], scores: &mut [f32]) {
         for (h, weight) in weights.iter().enumerate() {
@@ -112,40 +118,39 @@ impl Words {
     }
 }
 
-/// Decayed counts of all items, each as of the item's own last event.
-struct Counter<'a> {
-    rates: &'a [f32],
-    /// By half-life, then item.
-    counts: Vec<f32>,
-    last: Vec<Option<Timestamp>>,
+/// The times of each item's events, oldest first, in sparse rows.
+fn by_item(events: &[(Timestamp, ItemId)], n_items: usize) -> (Vec<usize>, Vec<Timestamp>) {
+    let mut offsets = vec![0; n_items + 1];
+    events.iter().for_each(|(_, item)| offsets[item.index() + 1] += 1);
+    (0..n_items).for_each(|item| offsets[item + 1] += offsets[item]);
+    let mut next = offsets.clone();
+    let mut times = vec![Timestamp::from_millis(0); events.len()];
+    for &(time, item) in events {
+        times[next[item.index()]] = time;
+        next[item.index()] += 1;
+    }
+    (offsets, times)
 }
 
-impl<'a> Counter<'a> {
-    fn new(rates: &'a [f32], n_items: usize) -> Self {
-        Self { rates, counts: vec![0.0; n_items * rates.len()], last: vec![None; n_items] }
-    }
-
-    fn count(&mut self, time: Timestamp, item: ItemId) {
-        let n_items = self.last.len();
-        let gap = self.last[item.index()].map_or(0.0, |last| time.days_since(last)) as f32;
-        for (place, rate) in self.rates.iter().enumerate() {
-            let count = &mut self.counts[place * n_items + item.index()];
-            *count = *count * (-rate * gap).exp() + 1.0;
-        }
-        self.last[item.index()] = Some(time);
-    }
-
-    /// Writes the logarithms of the counts as they have aged by a moment.
-    fn write(&self, at: Timestamp, values: &mut [u32]) {
-        let gaps: Vec<f32> =
-            self.last.iter().map(|last| last.map_or(0.0, |last| at.days_since(last)) as f32).collect();
-        for (place, (counts, rate)) in self.counts.chunks_exact(gaps.len().max(1)).zip(self.rates).enumerate()
-        {
-            let mut kept: Vec<f32> = gaps.iter().map(|gap| -rate * gap).collect();
-            exp_all(&mut kept);
-            for (value, (count, kept)) in values.iter_mut().zip(counts.iter().zip(kept)) {
-                *value |= (((count * kept).ln_1p() * STEP).round().min(255.0) as u32) << (8 * place);
+/// Writes the logarithms of one item's decayed counts at the start of each bin.
+fn write_row(times: &[Timestamp], starts: &[Timestamp], rates: &[f32], row: &mut [u32]) {
+    let Some(&first) = times.first() else { return };
+    let (mut counts, mut kept) = (vec![0.0; starts.len()], vec![0.0; starts.len()]);
+    for (place, &rate) in rates.iter().enumerate() {
+        let (mut count, mut last, mut next) = (0.0f32, first, times.iter().peekable());
+        for ((&start, at_start), kept) in starts.iter().zip(&mut counts).zip(&mut kept) {
+            while let Some(&time) = next.next_if(|time| **time < start) {
+                count = count * (-rate * time.days_since(last) as f32).exp() + 1.0;
+                last = time;
             }
+            *at_start = count;
+            *kept = -rate * start.days_since(last) as f32;
+        }
+        exp_all(&mut kept);
+        kept.iter_mut().zip(&counts).for_each(|(kept, count)| *kept *= count);
+        ln_1p_all(&mut kept);
+        for (word, logarithm) in row.iter_mut().zip(&kept) {
+            *word |= ((logarithm * STEP).round().min(255.0) as u32) << (8 * place);
         }
     }
 }

@@ -15,6 +15,9 @@ use super::weights::{Group, Shape, Weights};
 /// Shares of a batch that run side by side. A fixed number, so that sums are taken in one order on any machine.
 const LANES: usize = 4;
 
+/// What an example takes, in passes through one event.
+const EXAMPLE_IN_EVENTS: usize = 24;
+
 /// Vectors that one thread gathers at once.
 const TOGETHER: usize = 128;
 
@@ -200,7 +203,7 @@ impl<'a> Trainer<'a> {
             fashions: &self.fashions,
             dropout: Dropout { events: self.recipe.dropout, query: self.recipe.query_dropout },
         };
-        let parts = split_evenly(visits, examples);
+        let parts = split_evenly(self.corpus, visits);
         self.lanes
             .par_iter_mut()
             .zip(parts)
@@ -304,27 +307,26 @@ fn add(a: &mut [f32], b: &[f32]) {
     a.par_chunks_mut(16_384).zip(b.par_chunks(16_384)).for_each(|(a, b)| add_scaled(a, 1.0, b));
 }
 
-/// [`LANES`] runs of visits with about equally many examples.
-fn split_evenly(visits: &[Visit], examples: usize) -> Vec<&[Visit]> {
+/// [`LANES`] runs of visits with about equal work.
+fn split_evenly<'a>(corpus: &Corpus<'_>, visits: &'a [Visit]) -> Vec<&'a [Visit]> {
+    let work = |visit: &Visit| {
+        let events = visit.examples.last().map_or(0, |&last| corpus.examples[last as usize].known as usize);
+        EXAMPLE_IN_EVENTS * visit.examples.len() + events
+    };
+    let total: usize = visits.iter().map(work).sum();
     let mut parts = Vec::with_capacity(LANES);
     let (mut rest, mut done) = (visits, 0);
-    for lane in 1..=LANES {
-        let goal = examples * lane / LANES;
-        let size = if lane == LANES {
-            rest.len()
-        } else {
-            rest.iter()
-                .take_while(|visit| {
-                    let fits = done < goal;
-                    done += if fits { visit.examples.len() } else { 0 };
-                    fits
-                })
-                .count()
-        };
-        let (part, others) = rest.split_at(size);
+    for lane in 1..LANES {
+        let size = rest.iter().take_while(|visit| {
+            let fits = done < total * lane / LANES;
+            done += if fits { work(visit) } else { 0 };
+            fits
+        });
+        let (part, others) = rest.split_at(size.count());
         parts.push(part);
         rest = others;
     }
+    parts.push(rest);
     parts
 }
 

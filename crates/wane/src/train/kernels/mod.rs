@@ -74,6 +74,20 @@ pub(crate) fn exp_all(values: &mut [f32]) {
     Arch::new().dispatch(Pass(values));
 }
 
+/// `ln(1 + x)` of every number, each 0 or above; absolute error below 2e-7 near 0.
+pub(crate) fn ln_1p_all(values: &mut [f32]) {
+    struct Pass<'a>(&'a mut [f32]);
+    impl NullaryFnOnce for Pass<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            self.0.iter_mut().for_each(|value| *value = ln(1.0 + *value));
+        }
+    }
+    Arch::new().dispatch(Pass(values));
+}
+
 /// `asinh x` of every number.
 pub(crate) fn asinh_all(values: &mut [f32]) {
     struct Pass<'a>(&'a mut [f32]);

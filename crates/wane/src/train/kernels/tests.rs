@@ -33,6 +33,12 @@ fn exponentials_and_their_kin_are_those_of_the_library() {
         let plain = f64::from(x).asinh();
         assert!((f64::from(*ours) - plain).abs() <= 1e-6 * plain.abs().max(1e-6), "asinh {x}");
     }
+    let counts: Vec<f32> = (0..200).map(|k| (k as f32 * 0.1).exp() - 1.0).collect();
+    let mut ours = counts.clone();
+    ln_1p_all(&mut ours);
+    for (ours, x) in ours.iter().zip(&counts) {
+        assert!((ours - x.ln_1p()).abs() < 1e-6 * (1.0 + x.ln_1p()), "ln(1 + {x})");
+    }
     let mut beyond = [-1e30, 1e30];
     exp_all(&mut beyond);
     assert!(beyond[0] >= 0.0 && beyond[0] < 1e-37 && beyond[1].is_finite());
