@@ -22,7 +22,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use wane::decay::Trace;
 use wane::events::{Event, EventTypeId, History, ItemId, Timestamp};
-use wane::interest::{Features, Mined, Pairing, Relation};
+use wane::interest::{Departments, Features, Mined, Pairing, Relation};
 use wane::recommend::{Goal, Query, Recommender, Scored, Scores, TraceModel, score_all};
 use wane::train::{Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
@@ -87,6 +87,7 @@ impl Shop {
             types: 2,
             links: links.len(),
             fashions: FASHIONS.len(),
+            departments: 0,
         };
         let mut weights = Weights::start(shape, &TIME_SCALES, 1);
         weights.vectors = vectors(&mut random, items, groups);
@@ -237,7 +238,7 @@ fn relations(random: &mut StdRng, items: usize, links: usize, groups: Groups) ->
         rows: LinkRows::Mined { mined, pairing: Pairing::Follows(5), is_reversed },
     };
     vec![
-        Link { name: "self".to_owned(), reach: 500, rows: LinkRows::Repeat },
+        Link { name: "self".to_owned(), reach: 500, rows: LinkRows::Repeat(Departments::default()) },
         mined("follows", follows, false),
         mined("precedes", precedes, true),
     ]

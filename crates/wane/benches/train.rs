@@ -69,6 +69,7 @@ fn epoch(log: &EventLog, peak: f64) {
         types: log.event_types().len(),
         links: links.len(),
         fashions: popularity.rates().len(),
+        departments: 0,
     };
     let recipe = Recipe::default();
     let mut trainer = Trainer::new(&corpus, Weights::start(shape, &HALF_LIVES, 1), recipe, 1);

@@ -230,6 +230,12 @@ fn learned_tables(learned: &Learned) -> String {
         let by_age = relation.by_age.iter().map(|share| signed(*share));
         std::iter::once(relation.relation.clone()).chain(by_age).collect()
     });
+    let departments = learned.departments.iter().map(|department| {
+        let half_life = department.half_life_days.map_or_else(|| "not seen".to_owned(), format_days);
+        let name = department.department.clone().unwrap_or_else(|| "(all others)".to_owned());
+        let by_age = department.by_age.iter().map(|share| signed(*share));
+        [name, format_days(department.peak_days), half_life].into_iter().chain(by_age).collect()
+    });
     let of_types = learned.event_types.iter().map(|of_type| {
         let weights = of_type.weights.iter().map(|weight| signed(*weight));
         std::iter::once(of_type.event_type.clone()).chain(weights).collect()
@@ -252,6 +258,11 @@ fn learned_tables(learned: &Learned) -> String {
             "Relations: what an event adds by them as it ages, with {:.2} newer ones a day\n{}",
             learned.pace,
             table(&[&["relation"], &ages[..]].concat(), by_age)
+        ),
+        format!(
+            "The same item again: the age at which an event speaks loudest for it, the half-life from then on, and its \
+             course\n{}",
+            table(&[&["department", "loudest", "half-life"], &ages[..]].concat(), departments)
         ),
         format!(
             "Event types: their weight in each time scale, for similar items\n{}",

@@ -4,6 +4,7 @@
 //! decay.
 
 mod catalogue;
+mod departments;
 mod features;
 mod mined;
 mod read;
@@ -12,6 +13,7 @@ mod similarity;
 mod write;
 
 pub use catalogue::{Catalogue, Vectors};
+pub use departments::Departments;
 pub use features::Features;
 pub use mined::{Mined, Pairing};
 pub use read::{CatalogueFile, CatalogueInspection, CatalogueMap, read_catalogue};

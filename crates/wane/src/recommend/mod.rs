@@ -51,6 +51,7 @@ pub use settings::ModelSettings;
 pub use tifu_knn::{TifuKnn, TifuKnnSettings};
 pub use top_k::{Scored, top_k};
 pub use trace::{
-    Learned, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType, Start, TraceModel, TraceSettings,
+    Learned, LearnedDepartment, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType, Start,
+    TraceModel, TraceSettings,
 };
 pub use vmis_knn::{VmisKnn, VmisKnnSettings};

@@ -9,7 +9,7 @@ use super::corpus::Corpus;
 /// Examples of one user that share one pass over the user's history, at least.
 const PER_VISIT: usize = 16;
 /// Events of a pass for each of its examples, at most: the examples of a long history share fewer passes.
-const PER_EXAMPLE: usize = 8;
+const PER_EXAMPLE: usize = 32;
 
 /// Some examples of one user, in order of time.
 #[derive(Debug, Clone, PartialEq)]

@@ -25,7 +25,7 @@ use crate::decay::TimeBasis;
 use crate::events::{History, UserId};
 
 /// Examples whose logits are held at once: their table stays in the cache.
-const TILE: usize = 128;
+const TILE: usize = 64;
 
 /// What all lanes of a step read.
 pub(super) struct Step<'a> {

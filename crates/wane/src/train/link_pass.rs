@@ -49,6 +49,8 @@ struct Events {
     types: Vec<u8>,
     ages: Vec<f32>,
     newer: Vec<f32>,
+    /// Department among those of [`Group::Returns`], or [`ABSENT`].
+    departments: Vec<u32>,
     /// Which weights are an event's own, or [`ABSENT`]: most events link to no candidate, and need none.
     slots: Vec<u32>,
     /// Weight in each scale of the events that have a slot.
@@ -301,10 +303,15 @@ impl Events {
         self.types.clear();
         self.ages.clear();
         self.newer.clear();
+        self.departments.clear();
         self.decays.clear();
         let known = example.known as usize;
         let steps = &step.corpus.steps(example.user)[known - history.len()..known];
         let last = steps.last().copied().unwrap_or_default();
+        if let Some(departments) = step.corpus.links.iter().find_map(Link::departments) {
+            let place = |item: &ItemId| departments.of_item(*item).map_or(ABSENT, |place| place as u32);
+            self.departments.extend(history.items().iter().rev().map(place));
+        }
         for (event, place) in history.iter().zip(steps).rev() {
             let newer = (last - place) as f32;
             let age = example.as_of.days_since(event.time) as f32;
@@ -337,13 +344,25 @@ impl Events {
         (number * shape.types + self.types[event] as usize) * shape.scales
     }
 
+    /// First coefficient of what an event's department adds to a relation, among those of [`Group::Returns`].
+    fn own_coefficients(&self, step: &Step<'_>, number: usize, event: usize) -> Option<usize> {
+        let shape = step.weights.shape;
+        step.corpus.links[number].departments()?;
+        let department = self.departments[event];
+        let row = department as usize * shape.types + self.types[event] as usize;
+        (department != ABSENT).then_some(row * shape.scales)
+    }
+
     /// `kappa` of a relation for an event.
     fn kernel(&self, step: &Step<'_>, number: usize, event: usize) -> f32 {
         let shape = step.weights.shape;
-        let first = self.coefficients(shape, number, event);
-        let coefficients = &step.weights.group(Group::Kernels)[first..][..shape.scales];
         let decays = self.decays(event, shape.scales);
-        coefficients.iter().zip(decays).map(|(coefficient, decay)| coefficient * decay).sum()
+        let product = |group: Group, first: usize| -> f32 {
+            let coefficients = &step.weights.group(group)[first..][..shape.scales];
+            coefficients.iter().zip(decays).map(|(coefficient, decay)| coefficient * decay).sum()
+        };
+        let kappa = product(Group::Kernels, self.coefficients(shape, number, event));
+        kappa + self.own_coefficients(step, number, event).map_or(0.0, |first| product(Group::Returns, first))
     }
 
     /// Backward through [`Self::kernel`].
@@ -353,10 +372,25 @@ impl Events {
         }
         let shape = step.weights.shape;
         let first = self.coefficients(shape, number, event);
-        let kernels = shape.range(Group::Kernels).start + first;
+        if let Some(first) = self.own_coefficients(step, number, event) {
+            self.along_part(step, (Group::Returns, first), event, of_kappa, shared);
+        }
+        self.along_part(step, (Group::Kernels, first), event, of_kappa, shared);
+    }
+
+    fn along_part(
+        &self,
+        step: &Step<'_>,
+        (group, first): (Group, usize),
+        event: usize,
+        of_kappa: f32,
+        shared: &mut [f32],
+    ) {
+        let shape = step.weights.shape;
+        let kernels = shape.range(group).start + first;
         let (rates, displacements) =
             (shape.range(Group::Rates).start, shape.range(Group::Displacements).start);
-        let coefficients = &step.weights.group(Group::Kernels)[first..][..shape.scales];
+        let coefficients = &step.weights.group(group)[first..][..shape.scales];
         let decays = self.decays(event, shape.scales);
         for (m, (coefficient, decay)) in coefficients.iter().zip(decays).enumerate() {
             shared[kernels + m] += of_kappa * decay;

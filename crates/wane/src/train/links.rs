@@ -2,7 +2,7 @@
 
 use super::Goal;
 use crate::events::{EventLog, ItemId};
-use crate::interest::{Catalogue, Mined, Pairing, Relation};
+use crate::interest::{Catalogue, Departments, Mined, Pairing, Relation};
 
 /// Links of a mined relation over all items, where that leaves an item [`LEAST`].
 const LINKS: usize = 1_000_000;
@@ -22,8 +22,8 @@ pub struct Link {
 /// Where the rows of a link come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkRows {
-    /// An item speaks for itself.
-    Repeat,
+    /// An item speaks for itself, in the course of time of its department where it has one.
+    Repeat(Departments),
     /// Items with the strengths that the catalogue gives.
     Given(Relation),
     /// Items that were visited after (`follows`) or before (`precedes`); strength `count / sqrt(out in)`.
@@ -58,7 +58,8 @@ impl Link {
         let top = plan.top.min((LINKS / log.n_items().max(1)).max(LEAST));
         let mut links = Vec::new();
         if plan.repeats > 0 {
-            links.push(Self { name: "self".to_owned(), reach: plan.repeats, rows: LinkRows::Repeat });
+            let rows = LinkRows::Repeat(Departments::of(log, catalogue));
+            links.push(Self { name: "self".to_owned(), reach: plan.repeats, rows });
         }
         let mut add = |name: &str, rows| links.push(Self { name: name.to_owned(), reach: plan.reach, rows });
         if plan.reach > 0 && plan.window > 0 {
@@ -92,10 +93,23 @@ impl Link {
         matches!(self.rows, LinkRows::Mined { .. })
     }
 
+    /// The departments that tell kernels apart, where it is the relation of items to themselves.
+    pub fn departments(&self) -> Option<&Departments> {
+        match &self.rows {
+            LinkRows::Repeat(departments) => Some(departments),
+            LinkRows::Given(_) | LinkRows::Mined { .. } => None,
+        }
+    }
+
+    /// Names of the departments whose items come back in a course of time of their own.
+    pub fn department_names(links: &[Self]) -> &[String] {
+        links.iter().find_map(Self::departments).map_or(&[], Departments::names)
+    }
+
     /// The items that an item speaks for, each with its strength.
     pub fn strengths(&self, from: ItemId, mut speak: impl FnMut(ItemId, f32)) {
         match &self.rows {
-            LinkRows::Repeat => speak(from, 1.0),
+            LinkRows::Repeat(_) => speak(from, 1.0),
             LinkRows::Given(relation) | LinkRows::Mined { mined: Mined { relation, .. }, .. } => {
                 relation.neighbours(from).for_each(|(to, strength)| speak(to, strength));
             }

@@ -31,6 +31,8 @@ pub struct Shape {
     pub links: usize,
     /// Half-lives at which popularity is counted.
     pub fashions: usize,
+    /// Departments whose items come back in a course of time of their own.
+    pub departments: usize,
 }
 
 /// A group of shared weights.
@@ -46,6 +48,9 @@ pub enum Group {
     Types,
     /// Kernel coefficients: relation, then event type, then scale.
     Kernels,
+    /// What is added to the kernel coefficients of `self` for the items of a department: department, then event type,
+    /// then scale.
+    Returns,
     /// Gain of each relation.
     Gains,
     /// Weight of each popularity.
@@ -54,12 +59,13 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the flat array.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Mixing,
         Self::Rates,
         Self::Displacements,
         Self::Types,
         Self::Kernels,
+        Self::Returns,
         Self::Gains,
         Self::Fashions,
     ];
@@ -74,6 +80,7 @@ impl Group {
             Self::Displacements => "displacements",
             Self::Types => "type_weights",
             Self::Kernels => "kernels",
+            Self::Returns => "department_kernels",
             Self::Gains => "gains",
             Self::Fashions => "popularity_weights",
         }
@@ -87,6 +94,7 @@ impl Shape {
             Group::Rates | Group::Displacements => self.scales,
             Group::Types => self.types * self.scales,
             Group::Kernels => self.links * self.types * self.scales,
+            Group::Returns => self.departments * self.types * self.scales,
             Group::Gains => self.links,
             Group::Fashions => self.fashions,
         }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use wane::events::{EventColumns, EventLog, EventTypeId, History, ItemId, Timestamp};
-use wane::interest::{Features, Mined, Pairing, Relation};
+use wane::interest::{Departments, Features, Mined, Pairing, Relation};
 use wane::recommend::{Backfill, Goal, Query, Recommender, Scores, TraceModel, score_all};
 use wane::train::{Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
@@ -15,8 +15,16 @@ const DAY: i64 = 86_400_000;
 fn model(seed: u64, dim: usize, goal: Goal) -> TraceModel {
     let mut random = StdRng::seed_from_u64(seed);
     let links = relations(&mut random);
-    let shape =
-        Shape { items: ITEMS, features: 0, dim, scales: 3, types: 2, links: links.len(), fashions: 2 };
+    let shape = Shape {
+        items: ITEMS,
+        features: 0,
+        dim,
+        scales: 3,
+        types: 2,
+        links: links.len(),
+        fashions: 2,
+        departments: 0,
+    };
     let mut weights = Weights::start(shape, &[0.1, 2.0, 40.0], seed);
     // Few different numbers, so that scores tie.
     let mut fill =
@@ -48,7 +56,7 @@ fn relations(random: &mut StdRng) -> Vec<Link> {
     let pairing = Pairing::Follows(2);
     let link = |name: &str, reach, rows| Link { name: name.to_owned(), reach, rows };
     vec![
-        link("self", 9, LinkRows::Repeat),
+        link("self", 9, LinkRows::Repeat(Departments::default())),
         link("complement", 3, LinkRows::Given(given)),
         link("follows", 4, LinkRows::Mined { mined: follows, pairing, is_reversed: false }),
         link("precedes", 4, LinkRows::Mined { mined: precedes, pairing, is_reversed: true }),

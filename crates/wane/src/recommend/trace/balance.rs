@@ -13,14 +13,19 @@
 //!
 //! David Wolpert, "Stacked generalization", Neural Networks 5, 1992.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use faer::prelude::Solve;
 use faer::{Mat, Side};
+use pulp::Arch;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
 use super::TraceModel;
 use crate::events::ItemId;
+use crate::recommend::search::dot as product;
 use crate::recommend::{Query, Question, Scores};
 use crate::train::{Group, Shape, Weights, add_scaled, asinh_all, dot, softmax};
 
@@ -30,6 +35,8 @@ const SPREAD: f64 = 0.5;
 const STEPS: usize = 10;
 /// Decrease of the mean loss, in nats, below which nothing more is gained.
 const LITTLE: f64 = 1e-5;
+/// Numbers kept at most (four bytes each).
+const ROOM: usize = 100_000_000;
 /// Items drawn where all compete.
 const DRAWN: usize = 2_000;
 
@@ -70,11 +77,12 @@ impl Balance {
 
     /// The factors that make a model answer the questions best, sought from these.
     pub(super) fn improve(&mut self, model: &TraceModel, questions: &[&Question<'_>]) {
+        let kept = Kept::of(questions.len());
         let mut least = f64::INFINITY;
         let mut step = vec![0.0; self.0.len()];
         for _ in 0..STEPS {
             let tried = Self(self.0.iter().zip(&step).map(|(factor, step)| factor - step).collect());
-            let slope = tried.slope(model, questions);
+            let slope = tried.slope(model, questions, &kept);
             if !slope.loss.is_finite() || slope.loss > least {
                 // Too far: Newton's step promises a decrease only near the minimum.
                 step.iter_mut().for_each(|step| *step *= 0.5);
@@ -91,18 +99,49 @@ impl Balance {
     }
 
     /// Loss, slope and curvature over all questions, the prior included.
-    fn slope(&self, model: &TraceModel, questions: &[&Question<'_>]) -> Slope {
+    fn slope(&self, model: &TraceModel, questions: &[&Question<'_>], kept: &Kept) -> Slope {
         let slopes: Vec<Slope> = questions
             .par_iter()
+            .zip(&kept.parts)
             .enumerate()
             .map_init(
                 || Scores::new(model.weights.shape.items),
-                |scores, (number, question)| Parts::of(model, question, number as u64, scores).slope(&self.0),
+                |scores, (number, (question, place))| {
+                    if let Some(parts) = place.get() {
+                        return parts.slope(&self.0);
+                    }
+                    let parts = Parts::of(model, question, number as u64, scores);
+                    let slope = parts.slope(&self.0);
+                    kept.keep(place, parts);
+                    slope
+                },
             )
             .collect();
         let mut total = Slope::of_prior(&self.0);
         slopes.iter().for_each(|slope| total.add(slope));
         total
+    }
+}
+
+/// Parts that the next step of Newton's method finds again, as far as there is room for them. Which are kept may depend on
+/// the threads; what is made of them does not.
+struct Kept {
+    parts: Vec<OnceLock<Parts>>,
+    room: AtomicUsize,
+}
+
+impl Kept {
+    fn of(questions: usize) -> Self {
+        Self { parts: (0..questions).map(|_| OnceLock::new()).collect(), room: AtomicUsize::new(ROOM) }
+    }
+
+    fn keep(&self, place: &OnceLock<Parts>, parts: Parts) {
+        let size = parts.values.iter().map(Vec::len).sum();
+        let fits = |room: usize| room.checked_sub(size);
+        if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {
+            // The place is this question's own and was empty.
+            let _ = place.set(parts);
+        }
     }
 }
 
@@ -227,14 +266,29 @@ impl TraceModel {
         let mut aged = vec![0.0; self.basis.len() * dim];
         self.trace(query.history).at(&self.basis, query.as_of, &mut aged);
         let mixing = self.weights.group(Group::Mixing).chunks_exact((dim * dim).max(1));
-        let of_scale = |(aged, mixing): (&[f32], &[f32])| {
+        let wanted = |(aged, mixing): (&[f32], &[f32])| {
             let mut vector = vec![0.0; dim];
             for (value, row) in aged.iter().zip(mixing.chunks_exact(dim)) {
                 add_scaled(&mut vector, *value, row);
             }
-            candidates.iter().map(|&item| dot(&vector, self.vector(item))).collect()
+            vector
         };
-        aged.chunks_exact(dim.max(1)).zip(mixing).map(of_scale).collect()
+        let wanted: Vec<Vec<f32>> = aged.chunks_exact(dim.max(1)).zip(mixing).map(wanted).collect();
+        let mut parts = vec![vec![0.0; candidates.len()]; wanted.len()];
+        // An item's vector is fetched once, for all scales.
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (place, &item) in candidates.iter().enumerate() {
+                    let vector = self.vector(item);
+                    parts
+                        .iter_mut()
+                        .zip(&wanted)
+                        .for_each(|(part, wanted)| part[place] = product(wanted, vector));
+                }
+            },
+        );
+        parts
     }
 
     /// Popularity at each half-life, weighted.

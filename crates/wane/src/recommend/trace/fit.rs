@@ -175,6 +175,7 @@ impl<'a> Ground<'a> {
             types: log.event_types().len(),
             links: links.len(),
             fashions: fashions.len(),
+            departments: Link::department_names(&links).len(),
         };
         Self { log, goal, features, links, events, popularity, shape }
     }
@@ -325,7 +326,7 @@ fn gain(model: &TraceModel, question: &Question<'_>, scores: &mut Scores) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interest::Relation;
+    use crate::interest::{Departments, Relation};
     use crate::recommend::linear::two_tastes;
     use crate::train::{LinkRows, Recipe};
 
@@ -336,7 +337,7 @@ mod tests {
         let n = log.n_items();
         let given = (0..n as u32).map(|item| (ItemId(item), ItemId((item + 1) % n as u32), 0.5));
         let links = vec![
-            Link { name: "self".into(), reach: 9, rows: LinkRows::Repeat },
+            Link { name: "self".into(), reach: 9, rows: LinkRows::Repeat(Departments::default()) },
             Link {
                 name: "next".into(),
                 reach: 3,
@@ -354,6 +355,7 @@ mod tests {
             types: log.event_types().len(),
             links: links.len(),
             fashions: 2,
+            departments: 0,
         };
         let mut start = Weights::start(shape, &[0.5, 3.0, 20.0], 4);
         start.group_mut(Group::Fashions).copy_from_slice(&[0.4, -0.2]);

@@ -22,6 +22,8 @@ pub struct Learned {
     pub ages: Vec<f64>,
     /// Newer events (or baskets, where those are predicted) that come in a day, for the median user.
     pub pace: f64,
+    /// How the wish for the same item again rises and wanes: of all items, then by department.
+    pub departments: Vec<LearnedDepartment>,
     /// Popularity at several half-lives.
     pub popularity: Vec<LearnedPopularity>,
 }
@@ -62,6 +64,19 @@ pub struct LearnedRelation {
     pub by_age: Vec<f32>,
 }
 
+/// How an event speaks for the same item again in the items of one department.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LearnedDepartment {
+    /// Its name; none for the items of no department.
+    pub department: Option<String>,
+    /// Age in days at which a lone event speaks loudest: 0 where its word only wanes, later where goods run out first.
+    pub peak_days: f64,
+    /// Age in days after the peak at which half of that is left; none where that is not seen within the log's span.
+    pub half_life_days: Option<f64>,
+    /// As [`LearnedRelation::by_age`].
+    pub by_age: Vec<f32>,
+}
+
 /// Popularity at one half-life.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LearnedPopularity {
@@ -91,6 +106,7 @@ impl TraceModel {
             relations: (0..self.links.len())
                 .map(|link| self.learned_relation(link, common, &ages, pace))
                 .collect(),
+            departments: self.learned_departments(common, &ages, pace, days),
             ages,
             pace,
             popularity: self.learned_popularity(),
@@ -123,19 +139,55 @@ impl TraceModel {
         let size = self.weights.shape.types * self.weights.shape.scales;
         let kernels = &self.weights.group(Group::Kernels)[place * size..][..size];
         let of_types = kernels.chunks_exact(self.weights.shape.scales.max(1));
-        let coefficients = of_types.clone().nth(common).unwrap_or_default();
-        let mut decays = vec![0.0; self.basis.len()];
-        let by_age = ages.iter().map(|&age| {
-            self.basis.weights(age as f32, (age * pace) as f32, &mut decays);
-            gain * dot(coefficients, &decays).asinh()
-        });
         LearnedRelation {
-            by_age: by_age.collect(),
+            by_age: self.by_age(place, common, None, ages, pace),
             relation: link.name.clone(),
             reach: link.reach,
             gain,
             fresh: of_types.map(|coefficients| gain * coefficients.iter().sum::<f32>()).collect(),
         }
+    }
+
+    /// What a lone event adds by a relation at each age.
+    fn by_age(
+        &self,
+        link: usize,
+        kind: usize,
+        department: Option<usize>,
+        ages: &[f64],
+        pace: f64,
+    ) -> Vec<f32> {
+        let (coefficients, gain) =
+            (self.coefficients_of(link, kind, department), self.weights.group(Group::Gains)[link]);
+        let mut decays = vec![0.0; self.basis.len()];
+        let at = |&age: &f64| {
+            self.basis.weights(age as f32, (age * pace) as f32, &mut decays);
+            gain * dot(&coefficients, &decays).asinh()
+        };
+        ages.iter().map(at).collect()
+    }
+
+    fn learned_departments(&self, kind: usize, ages: &[f64], pace: f64, span: f64) -> Vec<LearnedDepartment> {
+        let mut links = self.links.iter().enumerate();
+        let own = links.find_map(|(place, link)| Some((place, link.departments()?.names())));
+        let Some((link, names)) = own else { return Vec::new() };
+        // Age 0, then from an hour to the log's span, each a fiftieth later than the one before.
+        let later =
+            std::iter::successors(Some(AGES[0]), |age| Some(age * 1.02)).take_while(|&age| age < span);
+        let course: Vec<f64> = std::iter::once(0.0).chain(later).collect();
+        let of_department = |department: Option<usize>| {
+            let heights = self.by_age(link, kind, department, &course, pace);
+            let peak =
+                (0..heights.len()).rev().max_by(|&a, &b| heights[a].total_cmp(&heights[b])).unwrap_or(0);
+            let half = (peak..heights.len()).find(|&place| heights[place] <= heights[peak] / 2.0);
+            LearnedDepartment {
+                department: department.map(|place| names[place].clone()),
+                peak_days: course[peak],
+                half_life_days: half.map(|half| course[half] - course[peak]),
+                by_age: self.by_age(link, kind, department, ages, pace),
+            }
+        };
+        std::iter::once(None).chain((0..names.len()).map(Some)).map(of_department).collect()
     }
 
     fn learned_popularity(&self) -> Vec<LearnedPopularity> {

@@ -22,7 +22,9 @@ mod search;
 mod settings;
 mod start;
 
-pub use learned::{Learned, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType};
+pub use learned::{
+    Learned, LearnedDepartment, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType,
+};
 pub use settings::TraceSettings;
 pub use start::Start;
 
@@ -36,7 +38,7 @@ use super::{Explanation, Parameters, Query, Reason, Recommender, Remainder, Scor
 use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
 use crate::interest::Features;
-use crate::train::{Goal, Group, Link, PopularityTable, Weights, add_scaled, asinh_all, recent};
+use crate::train::{Goal, Group, Link, PopularityTable, Shape, Weights, add_scaled, asinh_all, recent};
 use search::Searching;
 
 /// Fitted trace model; see the module's documentation.
@@ -134,13 +136,29 @@ impl TraceModel {
     /// Coefficients of a relation's kernel for an event, and its value `newer` events and some days after it.
     fn kernel(&self, link: usize, event: &Event, as_of: Timestamp, newer: u32, decays: &mut [f32]) -> f32 {
         self.basis.weights(as_of.days_since(event.time) as f32, newer as f32, decays);
-        dot(self.coefficients(link, event), decays)
+        dot(&self.coefficients(link, event), decays)
     }
 
-    fn coefficients(&self, link: usize, event: &Event) -> &[f32] {
-        let shape = self.weights.shape;
-        let start = (link * shape.types + event.event_type.index()) * shape.scales;
-        self.weights.group(Group::Kernels).get(start..start + shape.scales).unwrap_or_default()
+    /// Coefficients of a relation's kernel for an event: those of its type, and what its item's department adds.
+    fn coefficients(&self, link: usize, event: &Event) -> Cow<'_, [f32]> {
+        let departments = self.links[link].departments();
+        let department = departments.and_then(|departments| departments.of_item(event.item));
+        self.coefficients_of(link, event.event_type.index(), department)
+    }
+
+    fn coefficients_of(&self, link: usize, kind: usize, department: Option<usize>) -> Cow<'_, [f32]> {
+        let Shape { types, scales, .. } = self.weights.shape;
+        let row = |group: Group, number: usize| {
+            let start = (number * types + kind) * scales;
+            self.weights.group(group).get(start..start + scales).unwrap_or_default()
+        };
+        let common = row(Group::Kernels, link);
+        match department {
+            None => Cow::Borrowed(common),
+            Some(place) => {
+                common.iter().zip(row(Group::Returns, place)).map(|(common, own)| common + own).collect()
+            }
+        }
     }
 
     fn bias(&self, item: ItemId) -> f32 {

@@ -3,7 +3,7 @@
 use super::{TraceModel, TraceSettings};
 use crate::error::{Error, Result};
 use crate::events::{ItemId, Timestamp};
-use crate::interest::{Features, Mined, Pairing, Relation};
+use crate::interest::{Departments, Features, Mined, Pairing, Relation};
 use crate::recommend::{Array, Parameters};
 use crate::train::{Goal, Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
@@ -30,7 +30,9 @@ pub(super) fn parameters(model: &TraceModel) -> Parameters {
 fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
     let reach = Array::U64(vec![u64::from(link.reach)]);
     let (kind, relation, mined) = match &link.rows {
-        LinkRows::Repeat => return parameters.with(&format!("{name}/self"), reach),
+        LinkRows::Repeat(departments) => {
+            return with_departments(parameters.with(&format!("{name}/self"), reach), name, departments);
+        }
         LinkRows::Given(relation) => ("given", relation, None),
         LinkRows::Mined { mined, pairing, is_reversed } => {
             ("mined", &mined.relation, Some((*pairing, *is_reversed)))
@@ -47,6 +49,25 @@ fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
         Some((pairing, is_reversed)) => parameters
             .with(&format!("{name}/window"), Array::U64(vec![window_of(pairing), u64::from(is_reversed)])),
     }
+}
+
+fn with_departments(parameters: Parameters, name: &str, departments: &Departments) -> Parameters {
+    departments.names().iter().enumerate().fold(parameters, |parameters, (place, department)| {
+        let items = departments.items(place).map(|item| item.0).collect();
+        parameters.with(&format!("{name}/department.{place:02}.{department}"), Array::U32(items))
+    })
+}
+
+fn take_departments(parameters: &mut Parameters, name: &str, n_items: usize) -> Result<Departments> {
+    let head = format!("{name}/department.");
+    let keys: Vec<String> = parameters.0.keys().filter(|key| key.starts_with(&head)).cloned().collect();
+    let departments = keys.iter().map(|key| {
+        let department = key.get(head.len()..).and_then(|rest| rest.split_once('.'));
+        Ok((department.map_or("", |(_, name)| name).to_owned(), parameters.take_u32(key)?))
+    });
+    let departments = departments.collect::<Result<Vec<_>>>()?;
+    Departments::from_items(n_items, departments)
+        .ok_or_else(|| damaged(name, &format!("a few departments of {n_items} items")))
 }
 
 impl TraceSettings {
@@ -87,6 +108,7 @@ impl TraceSettings {
             types: event_types.len(),
             links: links.len(),
             fashions: rates.len(),
+            departments: Link::department_names(&links).len(),
         };
         let mut weights = Weights {
             shape,
@@ -99,8 +121,11 @@ impl TraceSettings {
             return Err(damaged("item_vectors", &format!("{n_items} vectors of {} numbers", self.dim)));
         }
         for group in Group::ALL {
-            let values = parameters.take_f32(group.name())?;
             let own = weights.group_mut(group);
+            if own.is_empty() && !parameters.0.contains_key(group.name()) {
+                continue;
+            }
+            let values = parameters.take_f32(group.name())?;
             if own.len() != values.len() {
                 return Err(damaged(group.name(), &format!("{} numbers", own.len())));
             }
@@ -149,7 +174,8 @@ fn take_link(parameters: &mut Parameters, head: &str, n_items: usize) -> Result<
     let own_name = name.splitn(3, '.').nth(2).unwrap_or(name).to_owned();
     let reach = parameters.take_u64(head)?.first().copied().unwrap_or_default() as u32;
     if kind == "self" {
-        return Ok(Link { name: own_name, reach, rows: LinkRows::Repeat });
+        let rows = LinkRows::Repeat(take_departments(parameters, name, n_items)?);
+        return Ok(Link { name: own_name, reach, rows });
     }
     let offsets = parameters.take_u64(&format!("{name}/offsets"))?;
     let targets = parameters.take_u32(&format!("{name}/targets"))?;

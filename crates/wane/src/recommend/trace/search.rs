@@ -135,7 +135,16 @@ mod tests {
         });
         let rows = LinkRows::Given(Relation::from_links("complement", ITEMS, links));
         let links = vec![Link { name: "complement".to_owned(), reach: 20, rows }];
-        let shape = Shape { items: ITEMS, features: 0, dim: DIM, scales: 2, types: 1, links: 1, fashions: 1 };
+        let shape = Shape {
+            items: ITEMS,
+            features: 0,
+            dim: DIM,
+            scales: 2,
+            types: 1,
+            links: 1,
+            fashions: 1,
+            departments: 0,
+        };
         let mut weights = Weights::start(shape, &[1.0, 30.0], 1);
         let centre = |place: usize| wave(place / DIM % 40 * 77 + place % DIM);
         weights.vectors = (0..ITEMS * DIM).map(|place| centre(place) + 0.4 * wave(place + 9)).collect();

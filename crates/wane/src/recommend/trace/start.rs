@@ -166,9 +166,15 @@ impl Start {
         };
         let names = |links: &[Link]| links.iter().map(|link| link.name.clone()).collect::<Vec<_>>();
         let types = places(event_types, &self.event_types);
+        let departments = Link::department_names(links);
         let links = places(&names(links), &names(&self.model.links));
         copy_rows(weights, former, Group::Types, weights.shape.scales, &types);
         copy_rows(weights, former, Group::Gains, 1, &links);
+        let known = places(departments, Link::department_names(&self.model.links));
+        let returns = known.iter().flat_map(|known| {
+            types.iter().map(move |kind| Some((*known)? * self.event_types.len() + (*kind)?))
+        });
+        copy_rows(weights, former, Group::Returns, weights.shape.scales, &returns.collect::<Vec<_>>());
         let kernels = links.iter().flat_map(|link| {
             types.iter().map(move |kind| Some((*link)? * self.event_types.len() + (*kind)?))
         });

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::events::{EventColumns, EventLog, EventTypeId, ItemId, Timestamp};
-use crate::interest::{Features, Relation};
+use crate::interest::{Departments, Features, Relation};
 use crate::train::{Goal, Link, LinkPlan, LinkRows, PopularityTable, Shape};
 
 /// Five users over seven items, two event types, gaps from none to weeks, repeats.
@@ -37,6 +37,8 @@ fn check(goal: Goal, negatives: usize) {
     let log = log();
     let plan = LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, given: false };
     let mut links = Link::plan(&log, None, goal, plan);
+    let departments = vec![("food".to_owned(), vec![0, 3]), ("toys".to_owned(), vec![1, 2, 6])];
+    links[0].rows = LinkRows::Repeat(Departments::from_items(7, departments).unwrap());
     let given = Relation::from_links("goes with", 7, (0..7).map(|i| (ItemId(i), ItemId((i + 3) % 7), 0.7)));
     links.push(Link { name: "goes with".into(), reach: 3, rows: LinkRows::Given(given) });
     let mut events: Vec<_> = log.events().iter().map(|event| (event.time, event.item)).collect();
@@ -52,6 +54,7 @@ fn check(goal: Goal, negatives: usize) {
         types: 2,
         links: links.len(),
         fashions: 2,
+        departments: 2,
     };
     let mut start = Weights::start(shape, &[0.5, 4.0, 30.0], 3);
     // Away from the symmetric start, where many gradients vanish.
@@ -146,6 +149,7 @@ fn the_threads_do_not_matter() {
                 types: 2,
                 links: links.len(),
                 fashions: 0,
+                departments: 0,
             };
             let mut trainer =
                 Trainer::new(&corpus, Weights::start(shape, &[1.0, 9.0], 1), Recipe::default(), 1);
