@@ -20,8 +20,15 @@ pub(super) struct Fashions {
 }
 
 impl Fashions {
-    /// Mixes the counts of a batch with these weights.
-    pub(super) fn mix(&mut self, corpus: &Corpus<'_>, visits: &[Visit], members: &Members, weights: &[f32]) {
+    /// Mixes the counts of a batch with these weights. Of the candidates that are `new` nothing is counted.
+    pub(super) fn mix(
+        &mut self,
+        corpus: &Corpus<'_>,
+        visits: &[Visit],
+        members: &Members,
+        new: &[u32],
+        weights: &[f32],
+    ) {
         self.bins.clear();
         let examples = visits.iter().flat_map(|visit| &visit.examples);
         self.bins.extend(examples.map(|&example| corpus.examples[example as usize].bin));
@@ -45,6 +52,7 @@ impl Fashions {
         words.zip(self.bins.par_chunks(LINE)).zip(self.rows.par_chunks_mut(self.width * LINE)).for_each(
             |((words, bins), rows)| {
                 corpus.popularity.read(bins, items, words);
+                words.iter_mut().for_each(|words| words.silence(new));
                 rows.chunks_exact_mut(self.width).zip(words).for_each(|(row, words)| words.mix(weights, row));
             },
         );

@@ -103,6 +103,11 @@ impl PopularityTable {
 pub(super) struct Words(Vec<u32>);
 
 impl Words {
+    /// Takes away what was counted of some items.
+    pub(super) fn silence(&mut self, places: &[u32]) {
+        places.iter().for_each(|&place| self.0[place as usize] = 0);
+    }
+
     /// Adds to each score the weighted counts of its item.
     pub(super) fn mix(&self, weights: &[f32], scores: &mut [f32]) {
         for (h, weight) in weights.iter().enumerate() {

@@ -46,7 +46,7 @@ pub struct Recipe {
     pub average: f32,
     /// Share of the log-Q correction for items that are candidates more often than others, 0 to 1.
     pub correction: f32,
-    /// Probability with which an item's own vector is dropped where it has features.
+    /// Probability with which an item with features is met as if it were new: without vector, bias and popularity.
     pub id_dropout: f32,
     /// Step size of relations, kernels and popularity, relative.
     pub shared_rate: f32,
@@ -56,7 +56,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             batch: 512,
-            negatives: 1_024,
+            negatives: 256,
             rate: 6e-3,
             warm_up: 100,
             decay: 0.05,
@@ -85,6 +85,8 @@ pub struct Trainer<'a> {
     gathered: Vec<f32>,
     /// Which members have their own vector in this step.
     keeps: Vec<bool>,
+    /// Candidates that have not.
+    new: Vec<u32>,
     fashions: Fashions,
     offsets: Vec<f32>,
     seed: u64,
@@ -107,6 +109,7 @@ impl<'a> Trainer<'a> {
             lanes: (0..LANES).map(|_| Lane::default()).collect(),
             gathered: Vec::new(),
             keeps: Vec::new(),
+            new: Vec::new(),
             fashions: Fashions::default(),
             offsets: Vec::new(),
             corpus,
@@ -138,7 +141,8 @@ impl<'a> Trainer<'a> {
         loss / self.corpus.len().max(1) as f64
     }
 
-    /// The mean weights. An item without events keeps no vector of its own, and the bias of the least visited items.
+    /// The mean weights. An item without events keeps no vector of its own; its bias is what was learned of items known by
+    /// their features alone, or where it has none that of the least visited items.
     pub fn averaged(&self) -> Weights {
         let mut weights = self.means();
         let mut is_trained = vec![false; weights.shape.items];
@@ -149,7 +153,9 @@ impl<'a> Trainer<'a> {
         let low = biases.get(biases.len() / 4).copied().unwrap_or_default();
         for item in (0..weights.shape.items).filter(|&item| !is_trained[item]) {
             weights.vectors[item * weights.shape.dim..][..weights.shape.dim].fill(0.0);
-            weights.bias[item] = low;
+            let novelty = weights.group(Group::Novelty).first().copied();
+            let is_known = !self.corpus.features.of_item(item as u32).is_empty();
+            weights.bias[item] = novelty.filter(|_| is_known).unwrap_or(low);
         }
         weights
     }
@@ -189,7 +195,8 @@ impl<'a> Trainer<'a> {
         let mut random = StdRng::seed_from_u64(seed);
         self.members.collect(self.corpus, visits, self.recipe.negatives, &mut random);
         self.gather(&mut random);
-        self.fashions.mix(self.corpus, visits, &self.members, self.weights.group(Group::Fashions));
+        let fashions = self.weights.group(Group::Fashions);
+        self.fashions.mix(self.corpus, visits, &self.members, &self.new, fashions);
         let examples: usize = visits.iter().map(|visit| visit.examples.len()).sum();
         let basis = self.weights.basis();
         let step = lane::Step {
@@ -222,6 +229,8 @@ impl<'a> Trainer<'a> {
             add(&mut total.offsets, &lane.offsets);
             add(&mut total.shared, &lane.shared);
         }
+        let novelty = self.weights.shape.range(Group::Novelty).start;
+        self.new.iter().for_each(|&place| total.shared[novelty] += total.offsets[place as usize]);
     }
 
     /// Vectors `e_j = id_j + sum of its features' vectors / sqrt(their number)` of the members, and offsets of the candidates.
@@ -251,11 +260,17 @@ impl<'a> Trainer<'a> {
         let candidates = &self.members.items[..self.members.candidates];
         let corpus = self.corpus;
         let chosen = self.recipe.negatives as f32 / corpus.trained.len().max(1) as f32;
+        self.new.clear();
+        self.new.extend(
+            (0u32..).zip(&self.keeps[..candidates.len()]).filter(|(_, kept)| !**kept).map(|new| new.0),
+        );
+        let novelty = self.weights.group(Group::Novelty).first().copied().unwrap_or_default();
         let batch = self.recipe.batch as f32 / corpus.targets.len().max(1) as f32;
-        self.offsets.extend(candidates.iter().map(|&item| {
+        self.offsets.extend(candidates.iter().zip(&self.keeps).map(|(&item, is_kept)| {
+            let bias = if *is_kept { self.weights.bias[item as usize] } else { novelty };
             // How often the item is expected among the candidates: drawn, or as somebody's target.
             let expected = chosen + batch * corpus.wanted[item as usize] as f32;
-            self.weights.bias[item as usize] - self.recipe.correction * expected.min(1.0).ln()
+            bias - self.recipe.correction * expected.min(1.0).ln()
         }));
     }
 
@@ -268,10 +283,10 @@ impl<'a> Trainer<'a> {
         self.update_features(step);
         let total = &self.lanes[0];
         let candidates = self.members.candidates as u32;
+        by_item.retain(|&(_, place)| self.keeps[place as usize]);
         let offsets: Vec<(u32, u32)> =
             by_item.iter().copied().filter(|&(_, place)| place < candidates).collect();
         self.bias.update(&mut self.weights.bias, &offsets, &total.offsets, step);
-        by_item.retain(|&(_, place)| self.keeps[place as usize]);
         self.vectors.update(&mut self.weights.vectors, &by_item, &total.vectors, step);
         let shared = Step { rate: rate * self.recipe.shared_rate, decay: 0.0, ..step };
         self.shared.update(&mut self.weights.shared, &[(0, 0)], &total.shared, shared);

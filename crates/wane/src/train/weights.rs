@@ -55,11 +55,13 @@ pub enum Group {
     Gains,
     /// Weight of each popularity.
     Fashions,
+    /// The bias of an item that is known by its features alone.
+    Novelty,
 }
 
 impl Group {
     /// All groups in the order of the flat array.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Mixing,
         Self::Rates,
         Self::Displacements,
@@ -68,6 +70,7 @@ impl Group {
         Self::Returns,
         Self::Gains,
         Self::Fashions,
+        Self::Novelty,
     ];
 }
 
@@ -83,6 +86,7 @@ impl Group {
             Self::Returns => "department_kernels",
             Self::Gains => "gains",
             Self::Fashions => "popularity_weights",
+            Self::Novelty => "novelty",
         }
     }
 }
@@ -97,6 +101,7 @@ impl Shape {
             Group::Returns => self.departments * self.types * self.scales,
             Group::Gains => self.links,
             Group::Fashions => self.fashions,
+            Group::Novelty => usize::from(self.features > 0),
         }
     }
 

@@ -7,6 +7,9 @@ use crate::interest::{Departments, Features, Mined, Pairing, Relation};
 use crate::recommend::{Array, Parameters};
 use crate::train::{Goal, Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
+/// What the first folders do not have: it is 0 there.
+const LATER: [Group; 2] = [Group::Returns, Group::Novelty];
+
 pub(super) fn parameters(model: &TraceModel) -> Parameters {
     let weights = &model.weights;
     let mut parameters = Parameters::default()
@@ -122,7 +125,7 @@ impl TraceSettings {
         }
         for group in Group::ALL {
             let own = weights.group_mut(group);
-            if own.is_empty() && !parameters.0.contains_key(group.name()) {
+            if LATER.contains(&group) && !parameters.0.contains_key(group.name()) {
                 continue;
             }
             let values = parameters.take_f32(group.name())?;

@@ -60,7 +60,7 @@ impl Default for TraceSettings {
             patience: 3,
             learning_rate: 6e-3,
             batch: 512,
-            negatives: 1_024,
+            negatives: 256,
             dropout: 0.6,
             weight_decay: 0.05,
             decay: true,

@@ -157,7 +157,7 @@ impl Start {
 
     fn copy_shared(&self, weights: &mut Weights, event_types: &[String], links: &[Link]) {
         let former = &self.model.weights;
-        for group in [Group::Mixing, Group::Rates, Group::Displacements, Group::Fashions] {
+        for group in [Group::Mixing, Group::Rates, Group::Displacements, Group::Fashions, Group::Novelty] {
             let own = weights.group_mut(group);
             own.iter_mut().zip(former.group(group)).for_each(|(own, former)| *own = *former);
         }
