@@ -6,7 +6,7 @@
 //!   here; an example costs at least `3 * 2 d C` operations for its C candidates (logits, gradients of query and of
 //!   candidates) and `6 M d^2` for the mixing of its traces.
 //! - Training: one epoch over a simulated shop of 200,000 items and one user per twenty events, d = 64, M = 6, relations
-//!   mined and used, 2,048 negatives; for each size events per second and the most memory that the program had.
+//!   mined and used, the default recipe; for each size events per second and the most memory that the program had.
 
 // A benchmark is a program: it prints, and stops at what it did not expect.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, missing_docs)]

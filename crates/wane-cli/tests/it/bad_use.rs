@@ -141,7 +141,10 @@ fn values_out_of_form_say_which_form_is_right() {
             "evaluate log.csv --withhold-items 100%",
             "all items with training events are withheld. Withhold fewer, 10% say",
         ),
-        ("evaluate log.csv --withhold-items many", "--withhold-items: expected 1% or 0.01, got `many`"),
+        (
+            "evaluate log.csv --withhold-items many",
+            "--withhold-items: expected 1% or 0.01, got `many`: invalid float literal",
+        ),
         ("evaluate --protocol pre-split", "this protocol needs --train, --valid and --test"),
     ] {
         assert_eq!(failure(folder.path(), line), expected, "{line}");

@@ -219,14 +219,14 @@ fn settings_that_cannot_change_on_the_way_are_named() {
     assert_ne!(more.parameters(), old.parameters());
 }
 
-/// Folders of the first version do not hold vectors of features apart from those of items.
+/// Folders of the first version do not hold vectors of features apart from those of items, nor what a new item is worth.
 #[test]
 fn a_model_without_vectors_of_features_can_go_on_too() {
     let shop = shop();
     let training = Training::new(&shop.log, Some(&shop.catalogue), 3);
     let old = settings().fit(&training).unwrap();
     let mut parameters = old.parameters();
-    parameters.0.remove("feature_vectors").unwrap();
+    ["feature_vectors", "novelty"].iter().for_each(|name| drop(parameters.0.remove(*name).unwrap()));
     let start = Start::new(&settings(), parameters, &shop.log, Some(&shop.catalogue)).unwrap();
     let still = TraceSettings { epochs: 0, ..settings() };
     let new = still.fit(&Training { start: Some(&start), ..training }).unwrap();

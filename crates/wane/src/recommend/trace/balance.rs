@@ -374,6 +374,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_what_is_found_again_and_room_is_kept_to() {
+        let kept = Kept { room: AtomicUsize::new(130), ..Kept::of(2) };
+        kept.parts.iter().for_each(|place| kept.keep(place, parts()));
+        let of_first = kept.parts[0].get().map(|kept| kept.slope(&[1.0, 0.4, -0.3]).gradient);
+        assert_eq!(of_first, Some(parts().slope(&[1.0, 0.4, -0.3]).gradient));
+        assert!(kept.parts[1].get().is_none(), "120 numbers each: there is room for one");
+    }
+
+    #[test]
     fn each_drawn_item_stands_for_its_share_of_the_others() {
         let spoken = [vec![(ItemId(7), 1.0), (ItemId(90_000), 0.5)]];
         let (candidates, stands_for) = draw(100_000, &spoken, &[ItemId(3)], 5);
@@ -403,9 +412,10 @@ mod tests {
         let even = Balance::even(model.weights.shape);
         let mut balance = even.clone();
         balance.improve(&model, &questions);
-        assert!(balance.slope(&model, &questions).loss < even.slope(&model, &questions).loss);
+        let loss = |balance: &Balance| balance.slope(&model, &questions, &Kept::of(questions.len())).loss;
+        assert!(loss(&balance) < loss(&even));
         // At the minimum nothing leads further down, and as bits the factors come back.
-        let slope = balance.slope(&model, &questions);
+        let slope = balance.slope(&model, &questions, &Kept::of(questions.len()));
         assert!(
             slope.gradient.iter().all(|g| g.abs() < 0.05 * questions.len() as f64),
             "{:?}",
