@@ -69,7 +69,7 @@ pub struct LearnedRelation {
 pub struct LearnedDepartment {
     /// Its name; none for the items of no department.
     pub department: Option<String>,
-    /// Age in days at which a lone event speaks loudest: 0 where its word only wanes, later where goods run out first.
+    /// Age in days, from an hour on, at which a lone event speaks loudest: later than that where goods run out first.
     pub peak_days: f64,
     /// Age in days after the peak at which half of that is left; none where that is not seen within the log's span.
     pub half_life_days: Option<f64>,
@@ -171,10 +171,10 @@ impl TraceModel {
         let mut links = self.links.iter().enumerate();
         let own = links.find_map(|(place, link)| Some((place, link.departments()?.names())));
         let Some((link, names)) = own else { return Vec::new() };
-        // Age 0, then from an hour to the log's span, each a fiftieth later than the one before.
-        let later =
-            std::iter::successors(Some(AGES[0]), |age| Some(age * 1.02)).take_while(|&age| age < span);
-        let course: Vec<f64> = std::iter::once(0.0).chain(later).collect();
+        // From an hour, before which is the same errand still, to the log's span, by steps of a fiftieth.
+        let ages_from_an_hour = std::iter::successors(Some(AGES[0]), |age| Some(age * 1.02));
+        let later = ages_from_an_hour.skip(1).take_while(|&age| age < span);
+        let course: Vec<f64> = std::iter::once(AGES[0]).chain(later).collect();
         let of_department = |department: Option<usize>| {
             let heights = self.by_age(link, kind, department, &course, pace);
             let peak =
