@@ -242,7 +242,7 @@ fn learned_tables(learned: &Learned) -> String {
     });
     let popularity = learned.popularity.iter().map(|popularity| {
         let span = popularity.half_life_days.map_or_else(|| "all time".to_owned(), format_days);
-        vec![span, signed(popularity.weight)]
+        vec![span, signed(popularity.weight), signed(popularity.familiar)]
     });
     let half_lives: Vec<&str> = half_lives.iter().map(String::as_str).collect();
     [
@@ -268,7 +268,11 @@ fn learned_tables(learned: &Learned) -> String {
             "Event types: their weight in each time scale, for similar items\n{}",
             table(&[&["event type"], &half_lives[..]].concat(), of_types)
         ),
-        format!("Popularity by half-life\n{}", table(&["half-life", "weight"], popularity)),
+        format!(
+            "Popularity by half-life, and for items of the user's history, which start {} ahead\n{}",
+            signed(learned.familiar),
+            table(&["half-life", "weight", "familiar"], popularity)
+        ),
     ]
     .join("\n")
 }

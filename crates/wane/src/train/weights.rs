@@ -57,11 +57,14 @@ pub enum Group {
     Fashions,
     /// The bias of an item that is known by its features alone.
     Novelty,
+    /// What is added to the parts of a familiar item's score, as shares of them: each scale's vectors, the bias, each
+    /// popularity, and then a bonus. No gradient leads here: the balance of the parts finds them.
+    Familiar,
 }
 
 impl Group {
     /// All groups in the order of the flat array.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Mixing,
         Self::Rates,
         Self::Displacements,
@@ -71,6 +74,7 @@ impl Group {
         Self::Gains,
         Self::Fashions,
         Self::Novelty,
+        Self::Familiar,
     ];
 }
 
@@ -87,6 +91,7 @@ impl Group {
             Self::Gains => "gains",
             Self::Fashions => "popularity_weights",
             Self::Novelty => "novelty",
+            Self::Familiar => "familiar",
         }
     }
 }
@@ -102,6 +107,7 @@ impl Shape {
             Group::Gains => self.links,
             Group::Fashions => self.fashions,
             Group::Novelty => usize::from(self.features > 0),
+            Group::Familiar => self.scales + 1 + self.fashions + 1,
         }
     }
 

@@ -137,7 +137,10 @@ proptest! {
     fn reasons_sum_to_the_score(events in events(60), later in 0..900_000i64) {
         let columns = Columns::new(&events);
         for goal in [Goal::NextItem, Goal::NextBasket] {
-            check_reasons(&fit(&some_log(), goal), &columns.query(later));
+            let model = fit(&some_log(), goal);
+            let familiar = model.weights().group(Group::Familiar);
+            prop_assert!(familiar.iter().any(|more| more.abs() > 1e-3), "{familiar:?} adds nothing");
+            check_reasons(&model, &columns.query(later));
         }
     }
 

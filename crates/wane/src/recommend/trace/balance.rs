@@ -6,7 +6,9 @@
 //!
 //! `sum_q -log softmax_j(sum_p theta_p x_pj)[target of q] + sum_p (theta_p - 1)^2 / (2 sd^2)`
 //!
-//! over held-out questions q. This is convex in a dozen numbers: Newton's method needs few passes, and fewer when it starts
+//! over held-out questions q. Of items that the user knows already, vectors, bias and popularity say something else than of
+//! new ones, so there each of these parts has a second factor beside its first, with a prior around 0, and there is a
+//! bonus. This is convex in a dozen numbers: Newton's method needs few passes, and fewer when it starts
 //! from the factors of the epoch before. The penalty is a normal prior around "as trained", from which a handful of questions
 //! cannot move it far. Where all items compete, those that no relation names are represented by a sample, whose
 //! logits are raised by the logarithm of how many each stands for.
@@ -29,7 +31,7 @@ use crate::recommend::search::dot as product;
 use crate::recommend::{Query, Question, Scores};
 use crate::train::{Group, Shape, Weights, add_scaled, asinh_all, dot, softmax};
 
-/// Standard deviation of the prior around 1.
+/// Standard deviation of the prior around what has been trained.
 const SPREAD: f64 = 0.5;
 /// Newton steps at most.
 const STEPS: usize = 10;
@@ -40,15 +42,24 @@ const ROOM: usize = 100_000_000;
 /// Items drawn where all compete.
 const DRAWN: usize = 2_000;
 
+/// Least size of a factor that another is told as a share of.
+const LEAST: f64 = 1e-3;
+
 /// One factor for each part of the score: every scale of the vectors, the bias, popularity at each half-life, every
-/// relation.
+/// relation; then what the first of these, up to the relations, are raised by for familiar items, and the bonus of such.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Balance(Vec<f64>);
+
+/// How many parts come before the relations.
+fn before_links(shape: Shape) -> usize {
+    shape.scales + 1 + shape.fashions
+}
 
 impl Balance {
     /// Everything counts as trained.
     pub(super) fn even(shape: Shape) -> Self {
-        Self(vec![1.0; shape.scales + 1 + shape.fashions + shape.links])
+        let (parts, own) = (before_links(shape) + shape.links, before_links(shape) + 1);
+        Self((0..parts + own).map(|place| if place < parts { 1.0 } else { 0.0 }).collect())
     }
 
     /// The factors' bits, for a file.
@@ -64,14 +75,25 @@ impl Balance {
     /// The weights with their parts multiplied.
     pub(super) fn applied(&self, mut weights: Weights) -> Weights {
         let shape = weights.shape;
-        let factor = |place: usize| self.0.get(place).map_or(1.0, |factor| *factor as f32);
+        let parts = before_links(shape) + shape.links;
+        // Told as a share of the factor for all items, which must not be 0 for that.
+        let of_all = |place: usize| {
+            let factor = self.0[place];
+            if place < before_links(shape) && factor.abs() < LEAST { LEAST } else { factor }
+        };
+        let familiar = weights.group_mut(Group::Familiar);
+        for (place, more) in familiar[..before_links(shape)].iter_mut().enumerate() {
+            *more = (1.0 + *more) * (1.0 + self.0[parts + place] / of_all(place)) as f32 - 1.0;
+        }
+        familiar[before_links(shape)] += self.0[parts + before_links(shape)] as f32;
+        let factor = |place: usize| of_all(place) as f32;
         let rows = weights.group_mut(Group::Mixing).chunks_exact_mut((shape.dim * shape.dim).max(1));
         rows.enumerate().for_each(|(m, rows)| rows.iter_mut().for_each(|w| *w *= factor(m)));
         weights.bias.iter_mut().for_each(|bias| *bias *= factor(shape.scales));
         let fashions = weights.group_mut(Group::Fashions).iter_mut();
         fashions.enumerate().for_each(|(h, weight)| *weight *= factor(shape.scales + 1 + h));
         let gains = weights.group_mut(Group::Gains).iter_mut();
-        gains.enumerate().for_each(|(r, gain)| *gain *= factor(shape.scales + 1 + shape.fashions + r));
+        gains.enumerate().for_each(|(r, gain)| *gain *= factor(before_links(shape) + r));
         weights
     }
 
@@ -117,7 +139,7 @@ impl Balance {
                 },
             )
             .collect();
-        let mut total = Slope::of_prior(&self.0);
+        let mut total = Slope::of_prior(&self.0, &Self::even(model.weights.shape).0);
         slopes.iter().for_each(|slope| total.add(slope));
         total
     }
@@ -154,9 +176,9 @@ struct Slope {
 }
 
 impl Slope {
-    fn of_prior(factors: &[f64]) -> Self {
+    fn of_prior(factors: &[f64], even: &[f64]) -> Self {
         let (n, precision) = (factors.len(), 1.0 / (SPREAD * SPREAD));
-        let off = factors.iter().map(|factor| factor - 1.0);
+        let off = factors.iter().zip(even).map(|(factor, even)| factor - even);
         Self {
             loss: off.clone().map(|off| precision * off * off / 2.0).sum(),
             gradient: off.map(|off| precision * off).collect(),
@@ -184,17 +206,21 @@ impl Slope {
 struct Parts {
     /// By part, then candidate.
     values: Vec<Vec<f32>>,
-    /// Logarithm of how many items each candidate stands for.
-    stands_for: Vec<f32>,
+    /// Of each candidate: logarithm of how many items it stands for, and the bonus that it has already.
+    offsets: Vec<f32>,
     /// Places of the targets among the candidates.
     targets: Vec<usize>,
+    /// Places of the familiar items.
+    familiar: Vec<usize>,
+    /// How many parts, the first, have a second factor for familiar items.
+    n_apart: usize,
 }
 
 impl Parts {
     fn of(model: &TraceModel, question: &Question<'_>, number: u64, scores: &mut Scores) -> Self {
         let query = Query { history: question.history, as_of: question.as_of, candidates: None };
         let spoken = model.spoken_by_link(&query, scores);
-        let (candidates, stands_for) = match question.others {
+        let (candidates, mut offsets) = match question.others {
             Some(others) => {
                 let candidates = sorted(others.iter().chain(&question.targets).copied());
                 let stands_for = vec![0.0; candidates.len()];
@@ -202,9 +228,18 @@ impl Parts {
             }
             None => draw(model.weights.shape.items, &spoken, &question.targets, number),
         };
+        let places = |items: &[ItemId]| -> Vec<usize> {
+            items.iter().filter_map(|item| candidates.binary_search(item).ok()).collect()
+        };
+        let (targets, familiar) = (places(&question.targets), places(&model.familiar(&query)));
         let mut values = model.vector_parts(&query, &candidates);
         values.push(candidates.iter().map(|&item| model.bias(item)).collect());
         values.extend(model.popularity_parts(&query, &candidates));
+        let (n_apart, more) = (values.len(), model.weights.group(Group::Familiar));
+        for &place in &familiar {
+            values.iter_mut().zip(more).for_each(|(part, more)| part[place] *= 1.0 + more);
+            offsets[place] += more[n_apart];
+        }
         for (said, gain) in spoken.iter().zip(model.weights.group(Group::Gains)) {
             let mut part = vec![0.0; candidates.len()];
             for &(item, value) in said {
@@ -216,38 +251,82 @@ impl Parts {
             part.iter_mut().for_each(|value| *value *= gain);
             values.push(part);
         }
-        let targets = question.targets.iter().filter_map(|target| candidates.binary_search(target).ok());
-        Self { values, stands_for, targets: targets.collect() }
+        Self { values, offsets, targets, familiar, n_apart }
     }
 
     fn slope(&self, factors: &[f64]) -> Slope {
-        let n = factors.len();
-        let mut shares = self.stands_for.clone();
+        let (n_parts, n) = (self.values.len(), factors.len());
+        let own = Own::of(self);
+        let mut shares = self.offsets.clone();
         for (part, factor) in self.values.iter().zip(factors) {
             add_scaled(&mut shares, *factor as f32, part);
+        }
+        for (column, factor) in own.columns_apart().zip(&factors[n_parts..]) {
+            self.familiar.iter().zip(column).for_each(|(&place, x)| shares[place] += *factor as f32 * x);
         }
         let each = 1.0 / self.targets.len().max(1) as f64;
         let of_targets =
             |values: &[f32]| self.targets.iter().map(|&place| f64::from(values[place])).sum::<f64>() * each;
         let of_target = of_targets(&shares);
         let loss = f64::from(softmax(&mut shares, 1.0)) - of_target;
+        let of_familiar: Vec<f32> = self.familiar.iter().map(|&place| shares[place]).collect();
         let means: Vec<f64> = self.values.iter().map(|part| f64::from(dot(part, &shares))).collect();
+        let own_means = own.columns_apart().map(|column| f64::from(dot(column, &of_familiar)));
+        let means: Vec<f64> = means.into_iter().chain(own_means).collect();
         let mut curvature = vec![0.0; n * n];
+        let mut set = |a: usize, b: usize, product: f64| {
+            let value = product - means[a] * means[b];
+            curvature[a * n + b] = value;
+            curvature[b * n + a] = value;
+        };
         let mut weighted = vec![0.0; shares.len()];
-        for a in 0..n {
-            weighted
-                .iter_mut()
-                .zip(self.values[a].iter().zip(&shares))
-                .for_each(|(weighted, (x, p))| *weighted = x * p);
-            for b in 0..=a {
-                let value = f64::from(dot(&weighted, &self.values[b])) - means[a] * means[b];
-                curvature[a * n + b] = value;
-                curvature[b * n + a] = value;
+        for a in 0..n_parts {
+            multiply(&self.values[a], &shares, &mut weighted);
+            (0..=a).for_each(|b| set(a, b, f64::from(dot(&weighted, &self.values[b]))));
+        }
+        let mut weighted = vec![0.0; of_familiar.len()];
+        for (a, column) in (n_parts..).zip(own.columns_apart()) {
+            multiply(column, &of_familiar, &mut weighted);
+            for (b, other) in own.columns.iter().enumerate().take(n_parts) {
+                set(a, b, f64::from(dot(&weighted, other)));
+            }
+            for (b, other) in (n_parts..=a).zip(own.columns_apart()) {
+                set(a, b, f64::from(dot(&weighted, other)));
             }
         }
-        let gradient = self.values.iter().zip(&means).map(|(part, mean)| mean - of_targets(part)).collect();
-        Slope { loss, gradient, curvature }
+        let of_targets = self.values.iter().map(|part| of_targets(part));
+        let place_in_own = |target: &usize| self.familiar.binary_search(target).ok();
+        let targets: Vec<usize> = self.targets.iter().filter_map(place_in_own).collect();
+        let of_own_targets = own
+            .columns_apart()
+            .map(|column| targets.iter().map(|&place| f64::from(column[place])).sum::<f64>() * each);
+        let gradient = means.iter().zip(of_targets.chain(of_own_targets)).map(|(mean, own)| mean - own);
+        Slope { loss, gradient: gradient.collect(), curvature }
     }
+}
+
+/// The parts' values for familiar items alone.
+struct Own {
+    /// By part, then familiar item; last a column of ones.
+    columns: Vec<Vec<f32>>,
+    n_apart: usize,
+}
+
+impl Own {
+    fn of(parts: &Parts) -> Self {
+        let column = |part: &Vec<f32>| parts.familiar.iter().map(|&place| part[place]).collect();
+        let ones = std::iter::once(vec![1.0; parts.familiar.len()]);
+        Self { columns: parts.values.iter().map(column).chain(ones).collect(), n_apart: parts.n_apart }
+    }
+
+    /// The columns that have a factor of their own.
+    fn columns_apart(&self) -> impl Iterator<Item = &Vec<f32>> {
+        self.columns.iter().take(self.n_apart).chain(self.columns.last())
+    }
+}
+
+fn multiply(one: &[f32], other: &[f32], into: &mut [f32]) {
+    into.iter_mut().zip(one.iter().zip(other)).for_each(|(into, (a, b))| *into = a * b);
 }
 
 impl TraceModel {
@@ -346,18 +425,21 @@ mod tests {
         (place as f32 * 0.7).sin() + 0.5 * (place as f32 * 2.9).cos()
     }
 
+    /// Factors of three parts, then of two of them for familiar items, then the bonus of these.
+    const AT: [f64; 6] = [1.0, 0.4, -0.3, 0.2, -0.5, 0.7];
+
     fn parts() -> Parts {
         let values = (0..3).map(|part| (0..40).map(|item| wave(41 * part + item)).collect()).collect();
-        let stands_for = (0..40).map(|item| if item < 9 { 0.0 } else { 1.3 }).collect();
-        Parts { values, stands_for, targets: vec![2, 17] }
+        let offsets = (0..40).map(|item| if item < 9 { 0.0 } else { 1.3 }).collect();
+        Parts { values, offsets, targets: vec![2, 17], familiar: vec![1, 5, 17, 30], n_apart: 2 }
     }
 
     #[test]
     fn slope_and_curvature_are_those_of_the_loss() {
-        let (parts, at) = (parts(), [1.0, 0.4, -0.3]);
+        let (parts, at) = (parts(), AT);
         let slope = parts.slope(&at);
         let step = 1e-2;
-        for a in 0..3 {
+        for a in 0..AT.len() {
             let moved = |by: f64| {
                 let mut factors = at;
                 factors[a] += by;
@@ -366,9 +448,9 @@ mod tests {
             let (up, down) = (moved(step), moved(-step));
             let along = |up: f64, down: f64| (up - down) / (2.0 * step);
             assert!((slope.gradient[a] - along(up.loss, down.loss)).abs() < 1e-3, "gradient {a}");
-            for b in 0..3 {
+            for b in 0..AT.len() {
                 let difference = along(up.gradient[b], down.gradient[b]);
-                assert!((slope.curvature[3 * a + b] - difference).abs() < 1e-3, "curvature {a} {b}");
+                assert!((slope.curvature[AT.len() * a + b] - difference).abs() < 1e-3, "curvature {a} {b}");
             }
         }
     }
@@ -377,8 +459,8 @@ mod tests {
     fn what_is_kept_is_what_is_found_again_and_room_is_kept_to() {
         let kept = Kept { room: AtomicUsize::new(130), ..Kept::of(2) };
         kept.parts.iter().for_each(|place| kept.keep(place, parts()));
-        let of_first = kept.parts[0].get().map(|kept| kept.slope(&[1.0, 0.4, -0.3]).gradient);
-        assert_eq!(of_first, Some(parts().slope(&[1.0, 0.4, -0.3]).gradient));
+        let of_first = kept.parts[0].get().map(|kept| kept.slope(&AT).gradient);
+        assert_eq!(of_first, Some(parts().slope(&AT).gradient));
         assert!(kept.parts[1].get().is_none(), "120 numbers each: there is room for one");
     }
 
@@ -422,6 +504,19 @@ mod tests {
             slope.gradient
         );
         assert_eq!(Balance::from_bits(&balance.bits()), balance);
+        // Multiplied into the weights, the factors say the same, and so they do the second time.
+        let once = TraceModel { weights: balance.applied(model.weights.clone()), ..model.clone() };
+        let prior = |balance: &Balance| Slope::of_prior(&balance.0, &even.0).loss;
+        let of_applied = |model: &TraceModel| even.slope(model, &questions, &Kept::of(questions.len())).loss;
+        assert!((of_applied(&once) - (loss(&balance) - prior(&balance))).abs() < 1e-3);
+        assert!(once.weights.group(Group::Familiar).iter().any(|more| more.abs() > 1e-2));
+        let again = balance.slope(&once, &questions, &Kept::of(questions.len())).loss - prior(&balance);
+        let twice = TraceModel { weights: balance.applied(once.weights.clone()), ..model.clone() };
+        assert!((of_applied(&twice) - again).abs() < 1e-3);
+        // A share of nothing cannot be told, so there is no factor of nothing.
+        let mut nothing = balance.clone();
+        nothing.0[..before_links(model.weights.shape)].fill(0.0);
+        assert!(nothing.applied(model.weights.clone()).shared.iter().all(|weight| weight.is_finite()));
         let mut broken = model.clone();
         broken.weights.bias.fill(f32::NAN);
         let mut still = even.clone();

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::TraceModel;
+use super::familiar::Familiarity;
 use crate::events::{EventLog, History};
 use crate::train::{Group, dot};
 
@@ -26,6 +27,8 @@ pub struct Learned {
     pub departments: Vec<LearnedDepartment>,
     /// Popularity at several half-lives.
     pub popularity: Vec<LearnedPopularity>,
+    /// What an item of the user's history is ahead of others, before anything speaks for it.
+    pub familiar: f32,
 }
 
 /// A time scale.
@@ -84,6 +87,8 @@ pub struct LearnedPopularity {
     pub half_life_days: Option<f64>,
     /// `p_h`.
     pub weight: f32,
+    /// Its weight for the items of a user's history, `(1 + f_h) p_h`.
+    pub familiar: f32,
 }
 
 impl TraceModel {
@@ -110,6 +115,7 @@ impl TraceModel {
             ages,
             pace,
             popularity: self.learned_popularity(),
+            familiar: Familiarity::of(&self.weights).bonus,
         }
     }
 
@@ -192,11 +198,13 @@ impl TraceModel {
 
     fn learned_popularity(&self) -> Vec<LearnedPopularity> {
         let weights = self.weights.group(Group::Fashions);
-        let of_rate = |(&rate, &weight): (&f32, &f32)| LearnedPopularity {
+        let of_rate = |((&rate, &weight), more): ((&f32, &f32), &f32)| LearnedPopularity {
             half_life_days: (rate > 0.0).then(|| std::f64::consts::LN_2 / f64::from(rate)),
             weight,
+            familiar: (1.0 + more) * weight,
         };
-        self.popularity.rates().iter().zip(weights).map(of_rate).collect()
+        let more = Familiarity::of(&self.weights).fashions;
+        self.popularity.rates().iter().zip(weights).zip(more).map(of_rate).collect()
     }
 }
 

@@ -4,7 +4,8 @@
 //!   event i, the number `n_i` of events after it, and the vector `v_i` of its item.
 //! - `score(j) = (sum_m W_m S_m) . e_j + b_j + sum_h p_h log(1 + c_jh) + sum_r g_r asinh(x_rj)`, with decayed counts `c_jh`
 //!   of the item at several half-lives, and for each relation r the sum `x_rj = sum_i kappa_r(a_i, s_i, n_i) R_r[i, j]`, whose
-//!   kernel `kappa_r` is a signed mixture of the same time scales, so that it may rise before it falls.
+//!   kernel `kappa_r` is a signed mixture of the same time scales, so that it may rise before it falls. Items that the
+//!   user knows already are told of a little differently ([`familiar`]).
 //! - Item vectors are `e_j = v_j = id_j + features of the catalogue`: an item that nobody touched is known by its features.
 //! - Every score is a sum over events by construction: the vector part is linear in them, and the saturated sum of a
 //!   relation is shared in proportion to what each event put in. There is no table of users.
@@ -14,6 +15,7 @@
 //! which is linear where little is known and logarithmic where much is.
 
 mod balance;
+mod familiar;
 mod fit;
 mod learned;
 mod record;
@@ -39,6 +41,7 @@ use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
 use crate::interest::Features;
 use crate::train::{Goal, Group, Link, PopularityTable, Shape, Weights, add_scaled, asinh_all, recent};
+use familiar::Familiarity;
 use search::Searching;
 
 /// Fitted trace model; see the module's documentation.
@@ -104,12 +107,19 @@ impl TraceModel {
 
     /// The query vector of a state at a moment: its product with an item's vector is the vector part of the score.
     pub fn query_vector(&self, trace: &Trace, as_of: Timestamp) -> Vec<f32> {
+        self.mixed(trace, as_of, |_| 1.0)
+    }
+
+    /// `sum_m share_m W_m S_m`.
+    fn mixed(&self, trace: &Trace, as_of: Timestamp, share: impl Fn(usize) -> f32) -> Vec<f32> {
         let dim = self.weights.shape.dim;
         let mut aged = vec![0.0; self.basis.len() * dim];
         trace.at(&self.basis, as_of, &mut aged);
         let mut query = vec![0.0; dim];
-        for (value, row) in aged.iter().zip(self.weights.group(Group::Mixing).chunks_exact(dim)) {
-            add_scaled(&mut query, *value, row);
+        for (place, (value, row)) in
+            aged.iter().zip(self.weights.group(Group::Mixing).chunks_exact(dim)).enumerate()
+        {
+            add_scaled(&mut query, share(place / dim) * value, row);
         }
         query
     }
@@ -190,10 +200,12 @@ impl TraceModel {
         self.recent(query, self.links.iter().map(|link| link.reach).max().unwrap_or_default())
     }
 
-    /// Gives what the relations say, item by item: of all that they know, or of `only` these. `sums` is scratch space.
+    /// Gives what the relations say, item by item, and what is added to familiar items: of all, or of `only` these. `sums`
+    /// is scratch space.
     fn speak(
         &self,
         query: &Query<'_>,
+        trace: &Trace,
         only: Option<&[ItemId]>,
         sums: &mut Scores,
         mut say: impl FnMut(ItemId, f32),
@@ -204,6 +216,7 @@ impl TraceModel {
             asinh_all(&mut values);
             sums.touched().iter().zip(values).for_each(|(&item, value)| say(item, gain * value));
         });
+        self.say_familiar(query, trace, only, sums, say);
     }
 
     /// Gives the sums `x_rj` of each relation in its turn: of all items that it knows, or of `only` these.
@@ -238,16 +251,13 @@ impl TraceModel {
         }
     }
 
-    /// Reasons by which past events speak through vectors.
-    fn vector_reasons(&self, query: &Query<'_>, item: ItemId) -> Vec<Reason> {
+    /// Reasons by which past events speak through vectors, `more` often by scale.
+    fn vector_reasons(&self, query: &Query<'_>, item: ItemId, more: &[f32]) -> Vec<Reason> {
         let shape = self.weights.shape;
-        // W_m e_j, scale by scale: an event's share is then a product with its vector.
-        let sight: Vec<f32> = self
-            .weights
-            .group(Group::Mixing)
-            .chunks_exact(shape.dim)
-            .map(|row| dot(row, self.vector(item)))
-            .collect();
+        // (1 + f_m) W_m e_j, scale by scale: an event's share is then a product with its vector.
+        let rows = self.weights.group(Group::Mixing).chunks_exact(shape.dim).enumerate();
+        let factor = |place: usize| 1.0 + more.get(place / shape.dim).copied().unwrap_or_default();
+        let sight: Vec<f32> = rows.map(|(place, row)| factor(place) * dot(row, self.vector(item))).collect();
         let mut decays = vec![0.0; shape.scales];
         let reason = |(place, newer, event): (usize, u32, Event)| {
             let age_days = query.as_of.days_since(event.time);
@@ -309,7 +319,8 @@ impl Recommender for TraceModel {
 
     /// Sums in one order, offset, relations, vectors, whichever way an item is come by.
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
-        let vector = self.query_vector(&self.trace(query.history), query.as_of);
+        let trace = self.trace(query.history);
+        let vector = self.query_vector(&trace, query.as_of);
         let mut sums = scores.take_spare();
         if let Some(candidates) = query.candidates {
             let candidates: Vec<ItemId> =
@@ -317,11 +328,11 @@ impl Recommender for TraceModel {
             let mut offsets: Vec<f32> = candidates.iter().map(|&item| self.bias(item)).collect();
             self.add_popularity(query.as_of, candidates.iter().map(|item| item.0), &mut offsets);
             candidates.iter().zip(offsets).for_each(|(&item, offset)| scores.set(item, offset));
-            self.speak(query, Some(&candidates), &mut sums, |item, share| scores.add(item, share));
+            self.speak(query, &trace, Some(&candidates), &mut sums, |item, share| scores.add(item, share));
         } else {
             let table = scores.dense_mut();
             self.write_offsets(query.as_of, table);
-            self.speak(query, None, &mut sums, |item, share| table[item.index()] += share);
+            self.speak(query, &trace, None, &mut sums, |item, share| table[item.index()] += share);
         }
         scores.give_back(sums);
         self.add_vectors(&vector, scores);
@@ -338,17 +349,25 @@ impl Recommender for TraceModel {
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
-        let mut reasons = self.vector_reasons(query, item);
+        let familiar = self.familiar(query).binary_search(&item).is_ok();
+        let familiarity = familiar.then(|| Familiarity::of(&self.weights));
+        let mut reasons =
+            self.vector_reasons(query, item, familiarity.map_or(&[], |familiarity| familiarity.scales));
         for r in 0..self.links.len() {
             reasons.extend(self.link_reasons(r, query, item));
         }
         reasons.sort_by_key(|reason| reason.event);
         let mut popularity = [0.0];
         self.add_popularity(query.as_of, std::iter::once(item.0), &mut popularity);
-        let remainders = vec![
+        let mut remainders = vec![
             Remainder { name: "popularity", share: f64::from(popularity[0]) },
             Remainder { name: "item", share: f64::from(self.bias(item)) },
         ];
+        if let Some(familiarity) = familiarity {
+            remainders[0].share += f64::from(self.familiar_popularity(query.as_of, &[item])[0]);
+            remainders[1].share += f64::from(familiarity.bias * self.bias(item));
+            remainders.push(Remainder { name: "familiar", share: f64::from(familiarity.bonus) });
+        }
         Explanation::sum_of(reasons, remainders)
     }
 

@@ -8,7 +8,11 @@ use crate::recommend::{Array, Parameters};
 use crate::train::{Goal, Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
 /// What the first folders do not have: it is 0 there.
-const LATER: [Group; 2] = [Group::Returns, Group::Novelty];
+const LATER: [Group; 3] = [Group::Returns, Group::Novelty, Group::Familiar];
+
+/// How the array of a department's items ends. A department is named by the shop and may be called anything, so
+/// what an array is stands behind the name.
+const DEPARTMENT: &str = "/department";
 
 pub(super) fn parameters(model: &TraceModel) -> Parameters {
     let weights = &model.weights;
@@ -57,17 +61,18 @@ fn with_link(parameters: Parameters, name: &str, link: &Link) -> Parameters {
 fn with_departments(parameters: Parameters, name: &str, departments: &Departments) -> Parameters {
     departments.names().iter().enumerate().fold(parameters, |parameters, (place, department)| {
         let items = departments.items(place).map(|item| item.0).collect();
-        parameters.with(&format!("{name}/department.{place:02}.{department}"), Array::U32(items))
+        parameters.with(&format!("{name}/{place:02}.{department}{DEPARTMENT}"), Array::U32(items))
     })
 }
 
 fn take_departments(parameters: &mut Parameters, name: &str, n_items: usize) -> Result<Departments> {
-    let head = format!("{name}/department.");
-    let keys: Vec<String> = parameters.0.keys().filter(|key| key.starts_with(&head)).cloned().collect();
-    let departments = keys.iter().map(|key| {
-        let department = key.get(head.len()..).and_then(|rest| rest.split_once('.'));
-        Ok((department.map_or("", |(_, name)| name).to_owned(), parameters.take_u32(key)?))
-    });
+    let head = format!("{name}/");
+    let department_of = |key: &String| {
+        let (_place, department) = key.strip_prefix(&head)?.strip_suffix(DEPARTMENT)?.split_once('.')?;
+        Some((key.clone(), department.to_owned()))
+    };
+    let keys: Vec<(String, String)> = parameters.0.keys().filter_map(department_of).collect();
+    let departments = keys.into_iter().map(|(key, department)| Ok((department, parameters.take_u32(&key)?)));
     let departments = departments.collect::<Result<Vec<_>>>()?;
     Departments::from_items(n_items, departments)
         .ok_or_else(|| damaged(name, &format!("a few departments of {n_items} items")))
@@ -206,6 +211,24 @@ mod tests {
     use super::*;
     use crate::recommend::linear::two_tastes;
     use crate::recommend::{Recommender, Training};
+
+    #[test]
+    fn a_department_may_be_called_anything() {
+        let items = |items: &[u32]| items.to_vec();
+        let departments = vec![
+            ("a/given".to_owned(), items(&[0, 1])),
+            ("b.c/self".to_owned(), items(&[2])),
+            ("/department".to_owned(), items(&[3])),
+            (String::new(), items(&[4])),
+        ];
+        let departments = Departments::from_items(5, departments).unwrap();
+        let link = Link { name: "self".to_owned(), reach: 7, rows: LinkRows::Repeat(departments.clone()) };
+        let mut parameters = with_link(Parameters::default(), "relation.00.self", &link);
+        let links = take_links(&mut parameters, 5).unwrap();
+        assert!(
+            matches!(&links[..], [Link { rows: LinkRows::Repeat(taken), reach: 7, .. }] if *taken == departments)
+        );
+    }
 
     #[test]
     fn more_half_lives_than_a_word_holds_are_refused() {

@@ -40,18 +40,19 @@ impl TraceModel {
         scores: &mut Scores,
     ) -> Option<Vec<Scored>> {
         let index = self.index()?;
-        let vector = self.query_vector(&self.trace(query.history), query.as_of);
+        let trace = self.trace(query.history);
+        let vector = self.query_vector(&trace, query.as_of);
         let offsets = self.offsets(query.as_of);
         let mut sums = scores.take_spare();
         let best = match index {
             SearchIndex::Exact(index) => {
                 let mut offsets = offsets.into_owned();
-                self.speak(query, None, &mut sums, |item, share| offsets[item.index()] += share);
+                self.speak(query, &trace, None, &mut sums, |item, share| offsets[item.index()] += share);
                 index.best(&vector, &offsets, k, keep)
             }
             SearchIndex::Approximate(index) => {
                 scores.clear();
-                self.speak(query, None, &mut sums, |item, share| {
+                self.speak(query, &trace, None, &mut sums, |item, share| {
                     if !scores.is_touched(item) {
                         scores.set(item, offsets[item.index()]);
                     }
@@ -150,6 +151,7 @@ mod tests {
         weights.vectors = (0..ITEMS * DIM).map(|place| centre(place) + 0.4 * wave(place + 9)).collect();
         weights.bias = (0..ITEMS).map(|item| 0.3 * wave(item * 3)).collect();
         weights.group_mut(Group::Fashions).fill(0.2);
+        weights.group_mut(Group::Familiar).fill(0.3);
         let events: Vec<_> = (0..ITEMS as i64)
             .map(|place| (Timestamp::from_millis(place * 9_000_000), ItemId((place * place % 5_003) as u32)))
             .collect();
@@ -180,7 +182,7 @@ mod tests {
             assert!(found.is_sorted_by(|one, other| one.best_first(other).is_lt()));
             assert!(found.iter().all(|scored| keep(scored.item)));
             let mut spoken_of = Vec::new();
-            model.speak(&query, None, &mut sums, |item, _| spoken_of.push(item));
+            model.speak(&query, &model.trace(history), None, &mut sums, |item, _| spoken_of.push(item));
             let is_sure = |scored: &&Scored| spoken_of.contains(&scored.item);
             assert!(all.iter().filter(is_sure).all(|scored| found.contains(scored)));
             hits += all.iter().filter(|scored| found.contains(scored)).count();

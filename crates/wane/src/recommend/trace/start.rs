@@ -157,7 +157,15 @@ impl Start {
 
     fn copy_shared(&self, weights: &mut Weights, event_types: &[String], links: &[Link]) {
         let former = &self.model.weights;
-        for group in [Group::Mixing, Group::Rates, Group::Displacements, Group::Fashions, Group::Novelty] {
+        let named_by_no_one = [
+            Group::Mixing,
+            Group::Rates,
+            Group::Displacements,
+            Group::Fashions,
+            Group::Novelty,
+            Group::Familiar,
+        ];
+        for group in named_by_no_one {
             let own = weights.group_mut(group);
             own.iter_mut().zip(former.group(group)).for_each(|(own, former)| *own = *former);
         }

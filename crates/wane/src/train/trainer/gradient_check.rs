@@ -33,7 +33,8 @@ fn features() -> Features {
     Features::from_names(&names)
 }
 
-fn check(goal: Goal, negatives: usize) {
+/// `id_dropout`: the share of items that are met as new, known by their features alone.
+fn check(goal: Goal, negatives: usize, id_dropout: f32) {
     let log = log();
     let plan = LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, given: false };
     let mut links = Link::plan(&log, None, goal, plan);
@@ -62,7 +63,7 @@ fn check(goal: Goal, negatives: usize) {
         *weight += 0.2 * ((place * 37 % 11) as f32 / 11.0 - 0.5);
     }
     start.vectors.iter_mut().for_each(|value| *value *= 3.0);
-    let recipe = Recipe { negatives, dropout: 0.0, id_dropout: 0.0, batch: usize::MAX, ..Recipe::default() };
+    let recipe = Recipe { negatives, dropout: 0.0, id_dropout, batch: usize::MAX, ..Recipe::default() };
     let all = visits(&corpus, 1);
     let n = corpus.len() as f64;
     let mut trainer = Trainer::new(&corpus, start, recipe, 5);
@@ -71,6 +72,8 @@ fn check(goal: Goal, negatives: usize) {
     let gradients = trainer.lanes[0].shared.clone();
     let members = trainer.members.items.clone();
     let (vectors, offsets) = (trainer.lanes[0].vectors.clone(), trainer.lanes[0].offsets.clone());
+    let (keeps, new) = (trainer.keeps.clone(), trainer.new.len());
+    assert_eq!(new > 0, id_dropout > 0.0, "{new} new items");
     let mut of_features = vec![0.0; trainer.weights.features.len()];
     for (place, &item) in members.iter().enumerate() {
         let own = features.of_item(item);
@@ -97,7 +100,7 @@ fn check(goal: Goal, negatives: usize) {
             compare(group.name(), gradients[place], &|weights| &mut weights.shared[place]);
         }
     }
-    for (place, &item) in members.iter().enumerate() {
+    for (place, &item) in members.iter().enumerate().filter(|(place, _)| keeps[*place]) {
         for k in 0..5 {
             let at = item as usize * 5 + k;
             compare("item vectors", vectors[place * 5 + k], &|weights| &mut weights.vectors[at]);
@@ -106,7 +109,7 @@ fn check(goal: Goal, negatives: usize) {
     for (place, &gradient) in of_features.iter().enumerate() {
         compare("feature vectors", gradient, &|weights| &mut weights.features[place]);
     }
-    for (place, &gradient) in offsets.iter().enumerate() {
+    for (place, &gradient) in offsets.iter().enumerate().filter(|(place, _)| keeps[*place]) {
         let item = members[place] as usize;
         compare("item bias", gradient, &|weights| &mut weights.bias[item]);
     }
@@ -114,17 +117,22 @@ fn check(goal: Goal, negatives: usize) {
 
 #[test]
 fn every_gradient_is_that_of_the_loss_for_the_next_item() {
-    check(Goal::NextItem, 100);
+    check(Goal::NextItem, 100, 0.0);
 }
 
 #[test]
 fn every_gradient_is_that_of_the_loss_for_the_next_basket() {
-    check(Goal::NextBasket, 100);
+    check(Goal::NextBasket, 100, 0.0);
 }
 
 #[test]
 fn every_gradient_is_that_of_the_loss_with_sampled_candidates() {
-    check(Goal::NextItem, 3);
+    check(Goal::NextItem, 3, 0.0);
+}
+
+#[test]
+fn every_gradient_is_that_of_the_loss_where_items_are_met_as_new() {
+    check(Goal::NextItem, 100, 0.5);
 }
 
 #[test]
