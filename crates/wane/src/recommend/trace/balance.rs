@@ -97,8 +97,8 @@ impl Balance {
         weights
     }
 
-    /// The factors that make a model answer the questions best, sought from these.
-    pub(super) fn improve(&mut self, model: &TraceModel, questions: &[&Question<'_>]) {
+    /// The factors that make a model answer the questions best, sought from these; returns the mean loss that is left.
+    pub(super) fn improve(&mut self, model: &TraceModel, questions: &[&Question<'_>]) -> f64 {
         let kept = Kept::of(questions.len());
         let mut least = f64::INFINITY;
         let mut step = vec![0.0; self.0.len()];
@@ -111,13 +111,15 @@ impl Balance {
                 continue;
             }
             *self = tried;
-            if least - slope.loss < LITTLE * questions.len() as f64 {
+            let gained = least - slope.loss;
+            least = slope.loss;
+            if gained < LITTLE * questions.len() as f64 {
                 break;
             }
-            least = slope.loss;
             let Some(next) = slope.newton() else { break };
             step = next;
         }
+        least / questions.len().max(1) as f64
     }
 
     /// Loss, slope and curvature over all questions, the prior included.

@@ -2,13 +2,14 @@
 //!
 //! Time scales start spread over the gaps that the log shows, popularity is counted at half-lives spread over its span; a
 //! fit that goes on from a fitted model starts from what that one learned, and learns from newer events alone.
-//! Training runs on what came before the held-out questions until they are answered no better for some epochs; where that leaves
-//! part of the log out, it then runs as many epochs over all of it. The state may be kept after every epoch ([`Record`]).
+//! Training runs on what came before the held-out questions until for some epochs they are neither answered better nor, while
+//! answered nearly as well, found likelier; where that leaves part of the log out, it then runs as many epochs over all
+//! of it. The state may be kept after every epoch ([`Record`]).
 
 use rayon::prelude::*;
 
 use super::balance::Balance;
-use super::record::{Best, Record};
+use super::record::{Best, Least, Record};
 use super::{Start, TraceModel, TraceSettings};
 use crate::error::Result;
 use crate::events::{EventLog, ItemId, Timestamp};
@@ -109,7 +110,7 @@ impl TraceSettings {
                 gain: answered.as_ref().map(|answered| answered.gain),
             });
             best = match (best, answered) {
-                (Some(best), Some(answered)) if answered.gain <= best.gain => Some(best),
+                (Some(best), Some(answered)) => Some(best.or(answered)),
                 (best, answered) => answered.or(best),
             };
             record.keep(asks, run.epochs, &trainer, &balance, best.as_ref())?;
@@ -120,9 +121,9 @@ impl TraceSettings {
         })
     }
 
-    /// Whether the best answer is too long ago.
+    /// Whether hope for a better answer is too long ago.
     fn is_over(&self, epochs: u32, best: Option<&Best>) -> bool {
-        best.is_some_and(|best| epochs >= best.epoch + self.patience.max(1))
+        best.is_some_and(|best| epochs >= best.last_hope() + self.patience.max(1))
     }
 }
 
@@ -212,9 +213,10 @@ impl<'a> Ground<'a> {
     /// How well a trainer's weights answer questions once their parts are balanced.
     fn ask(&self, trainer: &Trainer<'_>, validation: &Validation<'_>, balance: &mut Balance) -> Best {
         let weights = trainer.averaged();
-        balance.improve(&self.model(weights.clone()), &sample(validation));
+        let loss = balance.improve(&self.model(weights.clone()), &sample(validation));
         let gain = mean_gain(&self.model(balance.applied(weights.clone())), validation);
-        Best { gain, epoch: trainer.epochs(), weights, balance: balance.clone() }
+        let epoch = trainer.epochs();
+        Best { gain, epoch, weights, balance: balance.clone(), least: Least { loss, epoch }, near: epoch }
     }
 }
 

@@ -21,6 +21,39 @@ pub(super) struct Best {
     pub(super) weights: Weights,
     /// What their parts deserve.
     pub(super) balance: Balance,
+    /// The least loss of the held-out questions so far by [`FALL`], which may be another epoch's.
+    pub(super) least: Least,
+    /// The last epoch that answered nearly as well.
+    pub(super) near: u32,
+}
+
+/// A loss, in nats per question, and the epoch after which it was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Least {
+    pub(super) loss: f64,
+    pub(super) epoch: u32,
+}
+
+/// What a loss must fall by, in nats, to count as less: a thousand epochs could each bring a little.
+const FALL: f64 = 3e-3;
+
+/// The share of the best gain that is nearly as good.
+const NEAR: f64 = 0.995;
+
+impl Best {
+    /// The epoch since which there was no hope of better. Ranks of few questions in a large catalogue hardly change from one
+    /// epoch to the next while the loss still falls, and then it is worth going on; but not where they have become worse.
+    pub(super) fn last_hope(&self) -> u32 {
+        self.epoch.max(self.least.epoch.min(self.near))
+    }
+
+    /// The better of this and a later answer.
+    pub(super) fn or(self, later: Self) -> Self {
+        let is_less = later.least.loss < self.least.loss - FALL;
+        let least = if is_less { later.least } else { self.least };
+        let near = if later.gain >= NEAR * self.gain { later.epoch } else { self.near };
+        Self { least, near, ..if later.gain > self.gain { later } else { self } }
+    }
 }
 
 /// Where the states of a fit go, and the one that an interrupted fit left.
@@ -101,6 +134,9 @@ impl<'a> Record<'a> {
                 .with("best.epoch", Array::U32(vec![best.epoch]))
                 .with("best.gain", Array::U64(vec![best.gain.to_bits()]))
                 .with("best.balance", Array::U64(best.balance.bits()))
+                .with("near.epoch", Array::U32(vec![best.near]))
+                .with("least.epoch", Array::U32(vec![best.least.epoch]))
+                .with("least.loss", Array::U64(vec![best.least.loss.to_bits()]))
                 .with("best.vectors", Array::F32(best.weights.vectors.clone()))
                 .with("best.features", Array::F32(best.weights.features.clone()))
                 .with("best.bias", Array::F32(best.weights.bias.clone()))
@@ -127,9 +163,12 @@ fn take_best(state: &mut Parameters, shape: Shape) -> Result<Best> {
         shared: take("best.shared", shape.shared())?,
     };
     let balance = Balance::from_bits(&state.take_u64("best.balance")?);
-    let gain = state.take_u64("best.gain")?.first().copied().unwrap_or_default();
-    let epoch = state.take_u32("best.epoch")?.first().copied().unwrap_or_default();
-    Ok(Best { gain: f64::from_bits(gain), epoch, weights, balance })
+    let mut number =
+        |name: &str| Ok(f64::from_bits(state.take_u64(name)?.first().copied().unwrap_or_default()));
+    let (gain, loss) = (number("best.gain")?, number("least.loss")?);
+    let mut epoch = |name: &str| Ok::<_, Error>(state.take_u32(name)?.first().copied().unwrap_or_default());
+    let (epoch, near, of_loss) = (epoch("best.epoch")?, epoch("near.epoch")?, epoch("least.epoch")?);
+    Ok(Best { gain, epoch, weights, balance, least: Least { loss, epoch: of_loss }, near })
 }
 
 /// Everything on which the bits of a fit depend.
