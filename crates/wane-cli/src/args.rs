@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Simulate(Simulate),
     Inspect(Inspect),
     Features(Features),
+    Halflife(Halflife),
     Fit(Fit),
     Evaluate(Evaluate),
     Recommend(Recommend),
@@ -134,6 +135,61 @@ pub(crate) enum FeatureRow {
     UserCategory,
     /// One row per user and item.
     UserItem,
+}
+
+/// How long interest lives: half-lives with 95 % intervals, who never comes back, and whether that has changed.
+///
+/// A gap runs from an event to the user's next one in the same cell. The half-life is the age by which half of those who come
+/// back have done so; cells with few gaps are drawn toward their like.
+#[derive(Debug, Args)]
+#[command(mut_arg("paths", |paths| paths.required(true)))]
+#[command(after_help = "Examples:
+  wane halflife events.csv
+  wane halflife sales.parquet --catalogue products.csv --by department --drift
+  wane halflife sales.parquet --catalogue products.csv --by category --out half-lives.parquet --report half-lives.html")]
+pub(crate) struct Halflife {
+    /// What cells are, beside the event type [default: department with --catalogue, else event-type].
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<HalflifeBy>,
+    /// The law of return: best (by BIC), exponential, weibull, log-normal, log-logistic, lomax, two-exponentials,
+    /// exponential-and-log-normal. Each is tried with a share that never returns.
+    #[arg(long, value_name = "LAW", default_value = "best")]
+    pub(crate) law: String,
+    /// Test whether the pace of return has changed over four windows of the log.
+    #[arg(long)]
+    pub(crate) drift: bool,
+    /// Cells that are printed at most, those with most gaps first; files hold all.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) show: usize,
+    /// Write all cells to a .csv, .tsv or .parquet file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write a self-contained HTML page with intervals and curves.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
+}
+
+/// What half-lives are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HalflifeBy {
+    /// The event type alone: a user comes back to the shop.
+    EventType,
+    /// The most general category.
+    Department,
+    /// The whole category path.
+    Category,
+    /// The brand.
+    Brand,
+    /// The item itself.
+    Item,
 }
 
 /// Train a model and save it.

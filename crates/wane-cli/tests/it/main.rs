@@ -7,6 +7,7 @@ mod evaluate;
 mod explain;
 mod features;
 mod fit;
+mod halflife;
 mod inspect;
 mod readme;
 mod recommend;

@@ -9,6 +9,7 @@ mod half_life;
 mod intensity;
 mod kernel;
 mod law;
+pub mod survival;
 mod trace;
 
 pub use basis::TimeBasis;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Float32Builder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, TimestampMillisecondType, UInt32Type};
+use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
@@ -232,6 +232,8 @@ fn push_cell(line: &mut String, column: &dyn Array, row: usize, delimiter: char)
             Ok(())
         }
         DataType::Float32 => write!(line, "{}", column.as_primitive::<Float32Type>().value(row)),
+        DataType::Float64 => write!(line, "{}", column.as_primitive::<Float64Type>().value(row)),
+        DataType::UInt64 => write!(line, "{}", column.as_primitive::<UInt64Type>().value(row)),
         DataType::UInt32 => write!(line, "{}", column.as_primitive::<UInt32Type>().value(row)),
         DataType::Boolean => write!(line, "{}", column.as_boolean().value(row)),
         DataType::Timestamp(TimeUnit::Millisecond, _) => {

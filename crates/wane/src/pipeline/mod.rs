@@ -2,13 +2,15 @@
 
 mod compare;
 mod explain;
+mod half_lives;
 mod picture;
 mod read;
 mod recommend;
 
 pub use compare::{Comparison, Contest, compare, compare_as};
 pub use explain::{Account, GroupShare, Why, Without, account};
-pub use picture::{Picture, draw};
+pub use half_lives::{HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, half_lives};
+pub use picture::{Picture, draw, draw_half_lives};
 pub use read::{Cleaning, Dataset, Sources, read, read_onto};
 pub use recommend::{Asked, answers, answers_table};
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Comparison, Dataset};
+use super::{Comparison, Dataset, HalfLifeBy, HalfLifeCell, HalfLives};
 use crate::decay::Decay;
+use crate::decay::survival::Interval;
 use crate::eval::report::{
-    Bin, ExampleUser, Law, Model, Overview, PastEvent, Reason, Recommendation, Remark, Report, RowAccount,
-    TruthRow, TypeSeries,
+    Bin, ExampleUser, Law, Model, Overview, PastEvent, Reason, Recommendation, Remark, Report, ReturnCell,
+    RowAccount, TruthRow, TypeSeries,
 };
-use crate::eval::{Case, Part, Split};
+use crate::eval::{Case, Estimate, Part, Split};
 use crate::events::read::Inspection;
 use crate::events::{EventLog, EventTypeId, ItemId, MILLIS_PER_DAY, Timestamp, format_days};
 use crate::interest::Catalogue;
@@ -34,6 +35,8 @@ const ITEMS: usize = 5;
 const EVENTS: usize = 60;
 /// Half-lives that differ by less than this factor are drawn up to one age.
 const ALIKE: f64 = 20.0;
+/// Steps of a drawn curve of return.
+const STEPS: usize = 300;
 /// Points of a drawn law.
 const POINTS: u32 = 80;
 
@@ -58,12 +61,47 @@ pub fn draw(data: &Dataset, split: &Split, comparison: &Comparison, picture: &Pi
         models: models.iter().map(Model::from).collect(),
         laws: laws(comparison, split.log.event_types()),
         truth: picture.truth.clone(),
+        returns: Vec::new(),
         users: example_users(&split.log, part, comparison, catalogue),
         settings: comparison
             .settings
             .iter()
             .map(|settings| (settings.name().to_owned(), serde_json::to_string(settings).unwrap_or_default()))
             .collect(),
+    }
+}
+
+/// A page about half-lives alone.
+pub fn draw_half_lives(data: &Dataset, found: &HalfLives, by: HalfLifeBy) -> Report {
+    let cells = if found.cells.is_empty() { &found.event_types } else { &found.cells };
+    Report {
+        title: format!("Half-lives by {}", by.name()),
+        files: data.inspection.files.iter().map(|file| file.path.clone()).collect(),
+        overview: overview(&data.log, data.catalogue.as_ref(), &data.inspection),
+        rows: rows(&data.inspection),
+        returns: cells.iter().map(return_cell).collect(),
+        ..Report::default()
+    }
+}
+
+fn return_cell(cell: &HalfLifeCell) -> ReturnCell {
+    let nothing = Estimate { value: f64::NAN, lo: f64::NAN, hi: f64::NAN };
+    let estimate = |own: Interval| Estimate { value: own.value, lo: own.low, hi: own.high };
+    let step = cell.curve.len().div_ceil(STEPS).max(1);
+    let counted = cell.curve.iter().step_by(step).chain(cell.curve.last());
+    let counted: Vec<_> = counted.map(|left| (left.days, left.share, left.low, left.high)).collect();
+    let by_law = cell.law.iter().flat_map(|law| counted.iter().map(|point| (point.0, law.left(point.0))));
+    ReturnCell {
+        label: match &cell.key {
+            Some(key) => format!("{key}: {}", cell.event_type),
+            None => cell.event_type.clone(),
+        },
+        gaps: cell.gaps,
+        half_life: cell.half_life_days.map_or(nothing, estimate),
+        never: cell.law.as_ref().map(|law| law.never_returns.map_or(0.0, |never| never.value)),
+        law: cell.law.as_ref().map_or_else(String::new, |law| law.law.name().to_owned()),
+        by_law: by_law.collect(),
+        counted,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use wane::eval::report::{
     Bin, Curve, ExampleUser, Law, Model, Overview, Part, PastEvent, Reason, Recommendation, Remark, Report,
-    RowAccount, TruthRow, TypeSeries, render,
+    ReturnCell, RowAccount, TruthRow, TypeSeries, render,
 };
 use wane::eval::{Estimate, Severity};
 use wane::events::Timestamp;
@@ -86,6 +86,19 @@ fn user(name: &str, events: usize) -> ExampleUser {
     }
 }
 
+/// A cell with a half-life that may be no number, an interval without an upper end, and hardly a curve.
+fn returns(name: &str, half_life: f64) -> ReturnCell {
+    ReturnCell {
+        label: name.into(),
+        gaps: 40,
+        half_life: Estimate { value: half_life, lo: half_life / 2.0, hi: f64::INFINITY },
+        never: Some(0.2),
+        law: name.into(),
+        counted: vec![(0.0, 1.0, 1.0, 1.0), (3.0, 0.5, 0.4, f64::NAN)],
+        by_law: vec![(0.0, 1.0), (3.0, 0.6)],
+    }
+}
+
 /// A report with this name in every place that takes one.
 fn full(name: &str, models: usize, types: usize) -> Report {
     let bin = |count| Bin { label: name.into(), count };
@@ -115,6 +128,7 @@ fn full(name: &str, models: usize, types: usize) -> Report {
         models: (0..models).map(|n| model(&format!("{name}{n}"), 0.3 / (n + 1) as f64)).collect(),
         laws: vec![Law { label: name.into(), half_life_days: 2.0, points: vec![(0.0, 1.0), (2.0, 0.5)] }; 20],
         truth: vec![TruthRow { label: name.into(), fitted: estimate(1.0), truth: 1.1 }],
+        returns: vec![returns(name, 2.0), returns(name, f64::NAN), returns(name, f64::INFINITY)],
         users: vec![user(name, 500), user(name, 0)],
         settings: vec![(name.into(), name.into())],
     }
@@ -123,9 +137,15 @@ fn full(name: &str, models: usize, types: usize) -> Report {
 #[test]
 fn a_report_with_everything_is_sound() {
     let page = check(&full("plain", 3, 4));
-    for heading in
-        ["Result", "The data", "Leakage check", "Models compared", "How interest decays", "Example users"]
-    {
+    for heading in [
+        "Result",
+        "How soon users come back",
+        "The data",
+        "Leakage check",
+        "Models compared",
+        "How interest decays",
+        "Example users",
+    ] {
         assert!(page.contains(&format!("<h2>{heading}</h2>")), "{heading}");
     }
     assert!(page.contains(

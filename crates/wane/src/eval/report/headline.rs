@@ -9,14 +9,15 @@ use super::svg::clipped;
 use super::view::{Model, Report, finite};
 use crate::eval::{Estimate, Severity};
 
-/// The headline with the size of the log.
-pub(super) fn section(report: &Report) -> Section {
+/// The headline with the size of the log, unless the page is about half-lives alone.
+pub(super) fn section(report: &Report) -> Option<Section> {
     let body = html! {
         p.verdict { (verdict(report)) }
         (doubt(report))
         (size(report))
     };
-    Section { id: "result", heading: "Result", body }
+    let is_asked = !report.models.is_empty() || report.returns.is_empty();
+    is_asked.then_some(Section { id: "result", heading: "Result", body })
 }
 
 fn verdict(report: &Report) -> Markup {

@@ -18,6 +18,7 @@ mod overview;
 mod page;
 mod palette;
 mod reasons;
+mod returns;
 mod scale;
 mod style;
 mod svg;
@@ -29,5 +30,5 @@ mod view;
 pub use page::render;
 pub use view::{
     Bin, Curve, ExampleUser, Law, Model, Overview, Part, PastEvent, Reason, Recommendation, Remark, Report,
-    RowAccount, TruthRow, TypeSeries,
+    ReturnCell, RowAccount, TruthRow, TypeSeries,
 };

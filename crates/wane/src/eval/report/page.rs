@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::style::CSS;
 use super::svg::clipped;
 use super::view::Report;
-use super::{appendix, comparison, headline, laws, leakage, overview, users};
+use super::{appendix, comparison, headline, laws, leakage, overview, returns, users};
 
 /// A section of the page; what has nothing to say is no section.
 #[derive(Debug, Clone)]
@@ -62,7 +62,8 @@ fn is_harmless(letter: char) -> bool {
 
 fn sections(report: &Report) -> Vec<Section> {
     [
-        Some(headline::section(report)),
+        headline::section(report),
+        returns::section(report),
         overview::section(report),
         leakage::section(report),
         comparison::section(report),

@@ -31,6 +31,8 @@ pub struct Report {
     pub laws: Vec<Law>,
     /// Fitted half-lives beside the true ones, where these are known.
     pub truth: Vec<TruthRow>,
+    /// Half-lives of return.
+    pub returns: Vec<ReturnCell>,
     /// Some users with their histories and lists.
     pub users: Vec<ExampleUser>,
     /// Settings and versions, by name.
@@ -159,6 +161,25 @@ pub struct TruthRow {
     pub fitted: Estimate,
     /// The true half-life in days.
     pub truth: f64,
+}
+
+/// How soon users come back to one thing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReturnCell {
+    /// Event type and category.
+    pub label: String,
+    /// Gaps that were counted.
+    pub gaps: u64,
+    /// The half-life in days, with its interval; not a number where it is unknown.
+    pub half_life: Estimate,
+    /// The share that never comes back, where the law has one.
+    pub never: Option<f64>,
+    /// The law's name; empty for none.
+    pub law: String,
+    /// (age in days, share that has not come back, lower and upper end of its interval) by rising age.
+    pub counted: Vec<(f64, f64, f64, f64)>,
+    /// (age in days, the same share by the law) by rising age.
+    pub by_law: Vec<(f64, f64)>,
 }
 
 /// One user with a history and a list.

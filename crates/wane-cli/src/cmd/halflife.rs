@@ -1,0 +1,145 @@
+//! `wane halflife`: how long interest lives, by event type and category.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use wane::decay::survival::{Interval, ReturnLaw};
+use wane::error::Error;
+use wane::eval::report;
+use wane::events::{format_days, write_table};
+use wane::pipeline::{
+    HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, draw_half_lives, half_lives, read,
+};
+
+use crate::args::{Halflife, HalflifeBy};
+use crate::terminal::{Terminal, count, table};
+
+/// The probability below which a change is marked.
+const RARE: f64 = 0.05;
+
+/// Runs the command.
+pub(crate) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
+    let asked = HalfLivesAsked { by: by(args), law: law(&args.law)?, drift: args.drift };
+    let sources = args.events.sources(Some(&args.catalogue))?;
+    let spinner = terminal.spinner("reading");
+    let data = read(&sources)?;
+    spinner.finish_and_clear();
+    let bar = terminal.bar("fitting laws of return", 0);
+    let found = half_lives(&data, asked, &|done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    if let Some(out) = &args.out {
+        write_table(&found.table()?, out)?;
+    }
+    if let Some(file) = &args.report {
+        let page = report::render(&draw_half_lives(&data, &found, asked.by));
+        fs::write(file, page).with_context(|| file.display().to_string())?;
+    }
+    if args.json { terminal.json(&found) } else { terminal.line(words(&found, args, asked.by)) }
+}
+
+fn by(args: &Halflife) -> HalfLifeBy {
+    match args.by {
+        Some(HalflifeBy::EventType) => HalfLifeBy::EventType,
+        Some(HalflifeBy::Department) => HalfLifeBy::Department,
+        Some(HalflifeBy::Category) => HalfLifeBy::Category,
+        Some(HalflifeBy::Brand) => HalfLifeBy::Brand,
+        Some(HalflifeBy::Item) => HalfLifeBy::Item,
+        None if args.catalogue.catalogue.is_some() => HalfLifeBy::Department,
+        None => HalfLifeBy::EventType,
+    }
+}
+
+fn law(name: &str) -> Result<Option<ReturnLaw>> {
+    if name == "best" {
+        return Ok(None);
+    }
+    let law = ReturnLaw::ALL.into_iter().find(|law| law.name() == name);
+    let names = ReturnLaw::ALL.map(ReturnLaw::name).join(", ");
+    Ok(Some(law.ok_or_else(|| Error::setting("law", format!("best, {names}"), name))?))
+}
+
+/// What was found, for people.
+fn words(found: &HalfLives, args: &Halflife, by: HalfLifeBy) -> String {
+    let mut parts = vec![format!(
+        "Return of interest: the age by which half of those who come back have done so\n{}",
+        cells(&found.event_types.iter().collect::<Vec<_>>(), "", args.drift && found.cells.is_empty())
+    )];
+    if !found.cells.is_empty() {
+        let mut most: Vec<&HalfLifeCell> = found.cells.iter().collect();
+        most.sort_by_key(|cell| std::cmp::Reverse(cell.gaps));
+        most.truncate(args.show);
+        let half_life = |cell: &HalfLifeCell| cell.half_life_days.map_or(f64::INFINITY, |own| own.value);
+        most.sort_by(|a, b| a.event_type.cmp(&b.event_type).then(half_life(a).total_cmp(&half_life(b))));
+        parts.push(format!("\nBy {}, shortest first\n{}", by.name(), cells(&most, by.name(), args.drift)));
+        let hidden = found.cells.len() - most.len();
+        if hidden > 0 {
+            parts.push(format!("{} more cells with fewer gaps: see --show and --out", count(hidden as u64)));
+        }
+    }
+    parts.push(
+        "Kaplan-Meier: the age by which half of all have come back. Never: the share that will not. Bump: when goods run out."
+            .to_owned(),
+    );
+    parts.join("\n")
+}
+
+fn cells(cells: &[&HalfLifeCell], key: &str, has_drift: bool) -> String {
+    let mut header = vec![
+        "event type",
+        key,
+        "gaps",
+        "half-life",
+        "95 %",
+        "law",
+        "never",
+        "bump",
+        "Kaplan-Meier",
+        "misfit",
+    ];
+    if has_drift {
+        header.push("changed");
+    }
+    if key.is_empty() {
+        header.remove(1);
+    }
+    let rows = cells.iter().map(|cell| {
+        let law = cell.law.as_ref();
+        let mut row = vec![cell.event_type.clone()];
+        row.extend((!key.is_empty()).then(|| cell.key.clone().unwrap_or_default()));
+        row.push(count(cell.gaps));
+        row.push(cell.half_life_days.map_or_else(dash, |own| format_days(own.value)));
+        row.push(cell.half_life_days.map_or_else(dash, range));
+        row.push(law.map_or_else(|| "too few returns".to_owned(), |law| law.law.name().to_owned()));
+        row.push(law.map_or_else(dash, |law| {
+            let share = law.never_returns.map_or(0.0, |never| never.value);
+            format!("{:.0} %", 100.0 * share)
+        }));
+        row.push(law.and_then(|law| law.bump_days).map_or_else(dash, format_days));
+        row.push(cell.median_days.map_or_else(dash, |own| format_days(own.value)));
+        row.push(law.map_or_else(dash, |law| format!("{:.1} %", 100.0 * law.misfit)));
+        if has_drift {
+            row.push(cell.drift.as_ref().map_or_else(dash, |drift| {
+                let ends = drift.paces.last().zip(drift.paces.first());
+                let change = ends.map_or(0.0, |(last, first)| 100.0 * (last / first - 1.0));
+                if drift.p_value < RARE {
+                    format!("{change:+.0} % (p {:.3})", drift.p_value)
+                } else {
+                    "no".to_owned()
+                }
+            }));
+        }
+        row
+    });
+    table(&header, rows)
+}
+
+fn range(interval: Interval) -> String {
+    format!("{} to {}", format_days(interval.low), format_days(interval.high))
+}
+
+fn dash() -> String {
+    "–".to_owned()
+}

@@ -1,0 +1,65 @@
+//! `wane halflife`: tables for people, files for machines, a page to look at.
+
+use serde_json::Value;
+use wane::events::read::Table;
+
+use super::run::{done, failure};
+use super::shop::shop;
+
+const LOG: &str = "halflife shop/events.parquet --catalogue shop/catalogue.parquet";
+
+#[test]
+fn cells_are_printed_for_people() {
+    let said = done(shop(), &format!("{LOG} --drift --show 3"));
+    for words in [
+        "By department, shortest first",
+        "half-life",
+        "Kaplan-Meier",
+        "changed",
+        "more cells with fewer gaps",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let said = done(shop(), "halflife shop/events.parquet --law weibull");
+    assert!(said.contains("weibull") && !said.contains("shortest first"), "{said}");
+}
+
+#[test]
+fn cells_are_written_for_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (parquet, csv, page) = (file("h.parquet"), file("h.csv"), file("h.html"));
+    let line = format!("{LOG} --by category --json --out {parquet} --report {page}");
+    let found: Value = serde_json::from_str(&done(shop(), &line)).unwrap();
+    let (cells, types) = (found["cells"].as_array().unwrap(), found["event_types"].as_array().unwrap());
+    let table = Table::open(std::path::Path::new(&parquet)).unwrap();
+    assert_eq!(table.rows(), cells.len() + types.len());
+    let with_law = cells.iter().filter(|cell| cell["law"].is_object());
+    for cell in with_law {
+        let own = &cell["half_life_days"];
+        let [low, value, high] = ["low", "value", "high"].map(|end| own[end].as_f64().unwrap());
+        assert!(0.0 < low && low <= value && value <= high, "{cell}");
+        assert!(cell["returned"].as_u64() <= cell["gaps"].as_u64());
+    }
+    assert!(std::fs::read_to_string(page).unwrap().contains("How soon users come back"));
+    done(shop(), &format!("{LOG} --by item --out {csv}"));
+    let rows = std::fs::read_to_string(csv).unwrap();
+    assert!(rows.starts_with("event_type,key,gaps,returned,half_life_days,"), "{rows}");
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let with = |threads: u32| done(shop(), &format!("{LOG} --drift --json --threads {threads}"));
+    assert_eq!(with(1), with(2));
+}
+
+#[test]
+fn what_cannot_be_asked_says_why() {
+    let said = |line: &str| failure(shop(), &format!("halflife shop/events.parquet {line}"));
+    assert_eq!(
+        said("--by brand"),
+        "setting `by`: expected event-type or item where no --catalogue says more of items, got brand"
+    );
+    assert!(said("--law gauss").starts_with("setting `law`: expected best, exponential, weibull,"));
+    assert!(said("--out h.xyz").contains("a file name ending in .csv, .tsv or .parquet"));
+}
