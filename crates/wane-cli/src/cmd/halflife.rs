@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
     let data = read(&sources)?;
     spinner.finish_and_clear();
     let bar = terminal.bar("fitting laws of return", 0);
-    let found = half_lives(&data, asked, &|done, of| {
+    let found = half_lives(&data.log, data.catalogue.as_ref(), asked, &|done, of| {
         bar.set_length(of);
         bar.set_position(done);
     })?;

@@ -7,7 +7,6 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array}
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Dataset;
 use crate::decay::survival::{
     Cell, Drift, FittedLaw, GROUPS, Gaps, Interval, Left, ReturnLaw, Returns, Watch, best_law, drift,
     fit_law, kaplan_meier, median, shrink,
@@ -87,26 +86,26 @@ pub struct HalfLives {
 /// # Errors
 /// [`Error::Setting`] where cells need a catalogue that is not there, [`Error::Empty`] where nothing came after anything.
 pub fn half_lives(
-    data: &Dataset,
+    log: &EventLog,
+    catalogue: Option<&Catalogue>,
     asked: HalfLivesAsked,
     advance: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<HalfLives> {
-    let keys = Keys::of(&data.log, data.catalogue.as_ref(), asked.by)?;
-    let (start, end) = data.log.span().unwrap_or((Timestamp::from_millis(0), Timestamp::from_millis(0)));
-    let returns = Returns::fit_partial(&data.log, &keys.of_item, &Watch::until(end));
+    let keys = Keys::of(log, catalogue, asked.by)?;
+    let (start, end) = log.span().unwrap_or((Timestamp::from_millis(0), Timestamp::from_millis(0)));
+    let returns = Returns::fit_partial(log, &keys.of_item, &Watch::until(end));
     if returns.cells().is_empty() {
         return Err(Error::Empty {
             what: "no event that anything could have come after".to_owned(),
             remedy: "Give a log that spans some time, and a catalogue that knows its items".to_owned(),
         });
     }
-    let drifts = if asked.drift { drifts(&data.log, &keys.of_item, start, end) } else { BTreeMap::new() };
+    let drifts = if asked.drift { drifts(log, &keys.of_item, start, end) } else { BTreeMap::new() };
     let (done, of) = (std::sync::atomic::AtomicU64::new(0), returns.cells().len() as u64);
     let cells: Vec<(&Cell, &Vec<Gaps>)> = returns.cells().iter().collect();
     let describe = |(cell, groups): &(&Cell, &Vec<Gaps>)| {
         let key = keys.names.get(cell.key as usize).cloned();
-        let described =
-            describe(&data.log, cell.event_type, key, groups, drifts.get(*cell).cloned(), asked.law);
+        let described = describe(log, cell.event_type, key, groups, drifts.get(*cell).cloned(), asked.law);
         advance(done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1, of);
         described
     };
@@ -116,11 +115,11 @@ pub fn half_lives(
         return Ok(HalfLives { event_types: cells, cells: Vec::new() });
     }
     let types: Vec<EventTypeId> =
-        (0..data.log.event_types().len()).map(|place| EventTypeId(place as u8)).collect();
+        (0..log.event_types().len()).map(|place| EventTypeId(place as u8)).collect();
     let of_type = |&event_type: &EventTypeId| {
         let groups = returns.of_type(event_type);
         let is_used = groups.iter().any(|gaps| gaps.count() > 0);
-        is_used.then(|| describe_type(&data.log, event_type, &groups, asked.law))
+        is_used.then(|| describe_type(log, event_type, &groups, asked.law))
     };
     Ok(HalfLives { event_types: types.par_iter().filter_map(of_type).collect(), cells })
 }

@@ -19,7 +19,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use super::jet::Jet;
 use super::kaplan_meier::Z95;
 use super::law::{Scale, cured};
-use super::{Gaps, Interval, Left, ReturnLaw, kaplan_meier};
+use super::{GapRow, Gaps, Interval, Left, ReturnLaw, kaplan_meier};
 
 /// Returns at least, for a law to be fitted.
 const FEWEST: u64 = 10;
@@ -33,8 +33,10 @@ const TOP: f64 = 1e-10;
 const BEFORE_BUMP: f64 = 0.1;
 /// Size of an unbounded parameter (a logarithm, or one of odds) beyond which it has run away.
 const EDGE: f64 = 16.0;
-/// Different times that a fit looks at exactly; of more, coarse ones (0.2 % off at most) say the same.
+/// Different lengths that a fit looks at exactly.
 const EXACT: usize = 1_024;
+/// Binary digits that it looks at of more: half a per cent off at most, which moves an estimate by some millionths.
+const BITS: u32 = 7;
 
 /// A fitted parameter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -201,10 +203,15 @@ struct Search<const N: usize> {
 
 impl<const N: usize> Search<N> {
     fn of(gaps: &Gaps, law: ReturnLaw, is_cured: bool) -> Self {
-        let coarse = (gaps.rows().len() > EXACT).then(|| gaps.coarse());
-        let rows = coarse.as_ref().unwrap_or(gaps).rows().iter();
-        let rows = rows.map(|row| (row.days().ln(), row.returned as f64, row.censored as f64));
-        Self { law, is_cured, rows: rows.collect() }
+        let mut rows = gaps.rows().to_vec();
+        if rows.len() > EXACT {
+            rows = gaps.rows_with_digits(BITS);
+        }
+        let of_length = rows.chunk_by(|a, b| a.millis == b.millis).map(|rows| {
+            let sum = |count: fn(&GapRow) -> u64| rows.iter().map(count).sum::<u64>() as f64;
+            (rows[0].days().ln(), sum(|row| row.returned), sum(|row| row.censored))
+        });
+        Self { law, is_cured, rows: of_length.collect() }
     }
 
     fn logs(&self, at: &[Jet<N>; N], ln_t: f64) -> (Jet<N>, Jet<N>) {

@@ -7,6 +7,8 @@
 //!   standing for the middle of its bin (at most 0.2 % off): the size of a table is bounded, whatever the log. The coarse
 //!   table of a whole is the sum of its parts' coarse tables, so the order of merging does not matter.
 
+use rayon::prelude::*;
+
 use crate::events::MILLIS_PER_DAY;
 
 /// Different times that are kept as they are.
@@ -42,16 +44,20 @@ pub struct Gaps {
 impl Gaps {
     /// From lengths in milliseconds, each with whether an event ended it. Lengths below 1 count as 1.
     pub fn new(lengths: impl IntoIterator<Item = (i64, bool)>) -> Self {
-        let row = |(millis, is_return): (i64, bool)| GapRow {
-            millis: millis.max(1),
-            returned: u64::from(is_return),
-            censored: u64::from(!is_return),
+        // One number holds both, so that a sort moves little.
+        let pack = |(millis, is_return): (i64, bool)| (millis.max(1) as u64) << 1 | u64::from(is_return);
+        let mut packed: Vec<u64> = lengths.into_iter().map(pack).collect();
+        packed.par_sort_unstable();
+        let row = |own: &[u64]| {
+            let censored = own.partition_point(|packed| packed & 1 == 0) as u64;
+            GapRow { millis: (own[0] >> 1) as i64, returned: own.len() as u64 - censored, censored }
         };
-        Self::of_rows(lengths.into_iter().map(row).collect(), false)
+        Self::of_rows(packed.chunk_by(|a, b| a >> 1 == b >> 1).map(row).collect(), false)
     }
 
     fn of_rows(mut rows: Vec<GapRow>, is_coarse: bool) -> Self {
-        rows.sort_unstable_by_key(|row| row.millis);
+        // Stable, because that finds the sorted runs of tables that are added up.
+        rows.sort_by_key(|row| row.millis);
         rows.dedup_by(|later, first| {
             let is_same = later.millis == first.millis;
             if is_same {
@@ -87,8 +93,12 @@ impl Gaps {
         if self.is_coarse {
             return self.clone();
         }
-        let rows = self.rows.iter().map(|row| GapRow { millis: middle(row.millis), ..*row });
-        Self::of_rows(rows.collect(), true)
+        Self::of_rows(self.rows_with_digits(BITS), true)
+    }
+
+    /// The rows with lengths of so many binary digits, in order; some may be of the same length.
+    pub(super) fn rows_with_digits(&self, bits: u32) -> Vec<GapRow> {
+        self.rows.iter().map(|row| GapRow { millis: middle(row.millis, bits), ..*row }).collect()
     }
 
     /// Lengths with their counts, shortest first.
@@ -107,10 +117,10 @@ impl Gaps {
     }
 }
 
-/// The middle of a length's bin.
-fn middle(millis: i64) -> i64 {
+/// The middle of a length's bin, of so many binary digits.
+fn middle(millis: i64, bits: u32) -> i64 {
     let digits = i64::BITS - millis.leading_zeros();
-    let Some(dropped) = digits.checked_sub(BITS).filter(|&dropped| dropped > 0) else { return millis };
+    let Some(dropped) = digits.checked_sub(bits).filter(|&dropped| dropped > 0) else { return millis };
     ((millis >> dropped) << dropped) + (1 << (dropped - 1))
 }
 
@@ -122,9 +132,9 @@ mod tests {
     #[test]
     fn a_bin_is_narrow_and_its_middle_stays_in_it() {
         for millis in [1, 511, 512, 513, 86_400_000, 123_456_789_012, i64::MAX / 2] {
-            let middle = middle(millis);
+            let middle = middle(millis, BITS);
             assert!((middle - millis).abs() as f64 <= 0.002 * millis as f64 + 1.0, "{millis} {middle}");
-            assert_eq!(super::middle(middle), middle);
+            assert_eq!(super::middle(middle, BITS), middle);
         }
     }
 

@@ -16,7 +16,7 @@ use super::Gaps;
 use crate::events::{EventLog, EventTypeId, History, Timestamp};
 
 /// Events per piece of work.
-const PIECE: usize = 1 << 18;
+const PIECE: usize = 1 << 20;
 /// Groups that users are dealt into.
 pub const GROUPS: usize = 20;
 
