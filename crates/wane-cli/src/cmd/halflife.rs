@@ -17,6 +17,9 @@ use crate::terminal::{Terminal, count, table};
 /// The probability below which a change is marked.
 const RARE: f64 = 0.05;
 
+/// The distance between law and counts from which a law describes nothing.
+const MISFIT: f64 = 0.2;
+
 /// Runs the command.
 pub(crate) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
     let asked = HalfLivesAsked { by: by(args), law: law(&args.law)?, drift: args.drift };
@@ -78,6 +81,15 @@ fn words(found: &HalfLives, args: &Halflife, by: HalfLifeBy) -> String {
         if hidden > 0 {
             parts.push(format!("{} more cells with fewer gaps: see --show and --out", count(hidden as u64)));
         }
+    }
+    let is_off = |cell: &&HalfLifeCell| cell.law.as_ref().is_some_and(|law| law.misfit > MISFIT);
+    let off = found.event_types.iter().chain(&found.cells).filter(is_off).count() as u64;
+    if off > 0 {
+        parts.push(format!(
+            "{} of the cells are described by no law (misfit above {:.0} %): trust their Kaplan-Meier",
+            count(off),
+            100.0 * MISFIT
+        ));
     }
     parts.push(
         "Kaplan-Meier: the age by which half of all have come back. Never: the share that will not. Bump: when goods run out."

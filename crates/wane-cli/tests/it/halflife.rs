@@ -47,6 +47,19 @@ fn cells_are_written_for_machines() {
     assert!(rows.starts_with("event_type,key,gaps,returned,half_life_days,"), "{rows}");
 }
 
+/// Gaps that are all alike have no law, and that is said.
+#[test]
+fn a_law_that_describes_nothing_is_not_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..60).map(|day| format!("a,x,{}\n", 1_700_000_000 + day * 86_400)).collect();
+    std::fs::write(folder.path().join("daily.csv"), format!("user,item,time\n{rows}")).unwrap();
+    let said = done(folder.path(), "halflife daily.csv");
+    assert!(said.contains("described by no law") && said.contains("1 d"), "{said}");
+    std::fs::write(folder.path().join("one.csv"), "user,item,time\na,x,1700000000\n").unwrap();
+    let said = failure(folder.path(), "halflife one.csv");
+    assert!(said.contains("no event that anything could have come after. Give a log that spans"), "{said}");
+}
+
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let with = |threads: u32| done(shop(), &format!("{LOG} --drift --json --threads {threads}"));
