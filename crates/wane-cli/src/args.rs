@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Inspect(Inspect),
     Features(Features),
     Halflife(Halflife),
+    Forecast(Forecast),
     Fit(Fit),
     Evaluate(Evaluate),
     Recommend(Recommend),
@@ -190,6 +191,32 @@ pub(crate) enum HalflifeBy {
     Brand,
     /// The item itself.
     Item,
+}
+
+/// Who is still a customer, and how many visits are to come from each.
+///
+/// Counts days with events. The model (BG/NBD) gives each user a rate of coming back and a chance of leaving for good.
+#[derive(Debug, Args)]
+#[command(mut_arg("paths", |paths| paths.required(true)))]
+#[command(after_help = "Examples:
+  wane forecast sales.csv --horizon 30d
+  wane forecast sales.parquet --horizon 8w --out forecast.parquet")]
+pub(crate) struct Forecast {
+    /// How far to look ahead.
+    #[arg(long, value_name = "DURATION", default_value = "30d")]
+    pub(crate) horizon: String,
+    /// Users that are printed at most, those of whom most is to come; files hold all.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) show: usize,
+    /// Write all users to a .csv, .tsv or .parquet file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
 }
 
 /// Train a model and save it.

@@ -4,6 +4,7 @@
 //!
 //! - A simulated shop (one user per twenty events, 2,000 items): `half_lives` of every event type and category, drift
 //!   included, from the log in memory to fitted laws; seconds and the most memory that the program had.
+//! - BG/NBD on a million simulated users: from the array of rhythms to parameters.
 //! - A Weibull law with censoring, fitted to a million gaps: from the array of lengths to parameters and standard errors, by turns
 //!   with `WeibullFitter` of lifelines, three times each. lifelines is taken from PYTHON if it is given, else installed
 //!   into a temporary environment; its import and the reading of the gaps are not in its time.
@@ -18,6 +19,7 @@ use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use wane::decay::activity::{BgNbd, Visit, Visits};
 use wane::decay::survival::{Gaps, ReturnLaw, fit_law};
 use wane::events::MILLIS_PER_DAY;
 use wane::pipeline::{HalfLifeBy, HalfLivesAsked, half_lives};
@@ -25,12 +27,14 @@ use wane::simulate::{ShopSettings, simulate};
 
 const GAPS: usize = 1_000_000;
 const TURNS: usize = 3;
+const USERS: usize = 1_000_000;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let sizes: Vec<usize> = words.iter().filter_map(|text| text.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![1, 5, 20] } else { sizes };
     let python = words.iter().position(|word| word == "--python").and_then(|place| words.get(place + 1));
+    customers();
     weibull(python.map(PathBuf::from));
     sizes.into_iter().for_each(shop);
 }
@@ -52,6 +56,31 @@ fn shop(millions: usize) {
             most_memory()
         );
     }
+}
+
+fn customers() {
+    let mut random = StdRng::seed_from_u64(9);
+    let mut exponential = |scale: f64| -(1.0 - random.random::<f64>()).ln() * scale;
+    let user = |_| {
+        // Rates spread over users; one visit in five is the last.
+        let (mean_gap, age_days) = (5.0 + exponential(20.0), (700.0 - exponential(200.0)).max(30.0).floor());
+        let mut visit = Visit { repeats: 0, recency_days: 0.0, age_days };
+        loop {
+            let next = visit.recency_days + exponential(mean_gap).ceil();
+            if next > age_days || exponential(1.0) < 0.22 {
+                return visit;
+            }
+            visit = Visit { repeats: visit.repeats + 1, recency_days: next, ..visit };
+        }
+    };
+    let visits: Vec<Visit> = (0..USERS).map(user).collect();
+    let start = Instant::now();
+    let fitted = BgNbd::fit(&Visits::new(visits)).unwrap();
+    println!(
+        "{USERS} users: BG/NBD in {:.2} s, {:?}",
+        start.elapsed().as_secs_f64(),
+        numbers(&fitted.parameters)
+    );
 }
 
 fn weibull(python: Option<PathBuf>) {

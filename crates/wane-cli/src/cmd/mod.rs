@@ -5,6 +5,7 @@ pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod features;
 pub(crate) mod fit;
+pub(crate) mod forecast;
 pub(crate) mod halflife;
 pub(crate) mod inspect;
 pub(crate) mod recommend;

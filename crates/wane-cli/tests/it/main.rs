@@ -7,6 +7,7 @@ mod evaluate;
 mod explain;
 mod features;
 mod fit;
+mod forecast;
 mod halflife;
 mod inspect;
 mod readme;

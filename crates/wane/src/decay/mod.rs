@@ -2,13 +2,16 @@
 //!
 //! Useful for: half-lives, kernels, decayed features. Not useful for: ranking (see [`crate::recommend`]).
 
+pub mod activity;
 mod basis;
 mod compact;
 pub mod features;
 mod half_life;
 mod intensity;
+mod jet;
 mod kernel;
 mod law;
+mod newton;
 pub mod survival;
 mod trace;
 

@@ -1,6 +1,7 @@
 //! The main path, step by step: read, fit, compare, recommend, explain. Each step is a function; the shells only call them.
 
 mod compare;
+mod customers;
 mod explain;
 mod half_lives;
 mod picture;
@@ -8,6 +9,7 @@ mod read;
 mod recommend;
 
 pub use compare::{Comparison, Contest, compare, compare_as};
+pub use customers::{CustomerForecast, CustomerForecasts, customer_forecasts};
 pub use explain::{Account, GroupShare, Why, Without, account};
 pub use half_lives::{HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, half_lives};
 pub use picture::{Picture, draw, draw_half_lives};

@@ -3,6 +3,7 @@
 // A test may fail by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod activity;
 mod bad_input;
 mod best;
 mod dialects;

@@ -11,24 +11,19 @@
 
 use std::fmt;
 
-use faer::prelude::Solve;
-use faer::{Mat, Side};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::jet::Jet;
 use super::kaplan_meier::Z95;
 use super::law::{Scale, cured};
 use super::{GapRow, Gaps, Interval, Left, ReturnLaw, kaplan_meier};
+use crate::decay::jet::Jet;
+use crate::decay::newton::{climb, covariance};
 
 /// Returns at least, for a law to be fitted.
 const FEWEST: u64 = 10;
 /// Groups of users at least, for a jackknife.
 const FEWEST_GROUPS: usize = 10;
-/// Newton steps at most from one start.
-const STEPS: usize = 200;
-/// Newton's decrement (twice the nats still to be gained) at which the top has been reached.
-const TOP: f64 = 1e-10;
 /// Share of the returns at least that come before a bump: the mode of a broad law lies near age 0 and says nothing.
 const BEFORE_BUMP: f64 = 0.1;
 /// Size of an unbounded parameter (a logarithm, or one of odds) beyond which it has run away.
@@ -236,7 +231,7 @@ impl<const N: usize> Search<N> {
     }
 
     fn fit(&self, gaps: &Gaps) -> Result<FittedLaw, Unfit> {
-        let tops = self.starts().into_iter().map(|start| self.climb(start));
+        let tops = self.starts().into_iter().map(|start| self.top(start));
         let mut best: Result<([f64; N], Jet<N>), Unfit> = Err(Unfit::NoTop);
         for top in tops {
             best = match (best, top) {
@@ -254,42 +249,11 @@ impl<const N: usize> Search<N> {
     fn again(&self, near: &[f64]) -> Option<f64> {
         let mut at = [0.0; N];
         at.iter_mut().zip(near).for_each(|(at, near)| *at = *near);
-        Some(self.half_life(&self.climb(at).ok()?.0).0)
+        Some(self.half_life(&self.top(at).ok()?.0).0)
     }
 
-    /// Climbs from a start to a top.
-    fn climb(&self, mut at: [f64; N]) -> Result<([f64; N], Jet<N>), Unfit> {
-        let mut here = self.log_likelihood(at);
-        let mut damping = 0.0;
-        for _ in 0..STEPS {
-            if !here.value.is_finite() {
-                return Err(Unfit::NoTop);
-            }
-            let Some(step) = newton(&here, damping) else {
-                damping = more(damping, &here);
-                continue;
-            };
-            if damping == 0.0 {
-                let decrement: f64 = step.iter().zip(&here.slope).map(|(step, slope)| step * slope).sum();
-                if decrement.abs() < TOP {
-                    return Ok((at, here));
-                }
-            }
-            let mut next = at;
-            next.iter_mut().zip(&step).for_each(|(at, step)| *at += step.clamp(-2.0, 2.0));
-            self.check(&next)?;
-            let there = self.log_likelihood(next);
-            if there.value >= here.value {
-                (at, here) = (next, there);
-                damping = if damping < 1e-6 * size(&here) { 0.0 } else { damping / 8.0 };
-            } else if step.iter().all(|step| step.abs() < 1e-12) {
-                // Rounding is all that is left.
-                return Ok((at, here));
-            } else {
-                damping = more(damping, &here);
-            }
-        }
-        Err(Unfit::NoTop)
+    fn top(&self, start: [f64; N]) -> Result<([f64; N], Jet<N>), Unfit> {
+        climb(&|at| self.log_likelihood(at), &|at| self.check(at), start).ok_or(Unfit::NoTop)?
     }
 
     /// Whether no parameter has run away.
@@ -352,7 +316,7 @@ impl<const N: usize> Search<N> {
     }
 
     fn describe(&self, gaps: &Gaps, at: [f64; N], top: &Jet<N>) -> Result<FittedLaw, Unfit> {
-        let covariance = inverse(&-*top).ok_or(Unfit::NoTop)?;
+        let covariance = covariance(top).ok_or(Unfit::NoTop)?;
         let error = |gradient: &[f64; N]| {
             let along =
                 |a: usize| (0..N).map(|b| covariance[(a, b)] * gradient[b]).sum::<f64>() * gradient[a];
@@ -439,30 +403,6 @@ fn natural<const N: usize>(scale: Scale, at: &[f64; N], place: usize) -> (f64, [
         }
     };
     (value, gradient)
-}
-
-/// Newton's step up, damped; nothing where the damped curvature does not lead up.
-fn newton<const N: usize>(here: &Jet<N>, damping: f64) -> Option<[f64; N]> {
-    let curvature = Mat::from_fn(N, N, |a, b| -here.curvature[a][b] + if a == b { damping } else { 0.0 });
-    let solved = curvature.llt(Side::Lower).ok()?.solve(Mat::from_fn(N, 1, |a, _| here.slope[a]));
-    let mut step = [0.0; N];
-    (0..N).for_each(|a| step[a] = solved[(a, 0)]);
-    step.iter().all(|step| step.is_finite()).then_some(step)
-}
-
-fn inverse<const N: usize>(curved: &Jet<N>) -> Option<Mat<f64>> {
-    let curvature = Mat::from_fn(N, N, |a, b| curved.curvature[a][b]);
-    let solved = curvature.llt(Side::Lower).ok()?.solve(Mat::<f64>::identity(N, N));
-    (0..N).all(|a| solved[(a, a)].is_finite()).then_some(solved)
-}
-
-/// How strongly a likelihood is curved.
-fn size<const N: usize>(here: &Jet<N>) -> f64 {
-    (0..N).map(|a| here.curvature[a][a].abs()).fold(1e-9, f64::max)
-}
-
-fn more<const N: usize>(damping: f64, here: &Jet<N>) -> f64 {
-    (damping * 4.0).max(1e-4 * size(here))
 }
 
 /// The largest distance between a law and the curve, on either side of each step.

@@ -15,7 +15,7 @@
 
 use serde::Serialize;
 
-use super::jet::Jet;
+use crate::decay::jet::Jet;
 
 /// A law of return; see the module's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

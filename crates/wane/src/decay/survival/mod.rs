@@ -9,7 +9,6 @@
 mod drift;
 mod fit;
 mod gaps;
-mod jet;
 mod kaplan_meier;
 mod law;
 mod log_rank;

@@ -54,11 +54,35 @@ impl<const N: usize> Jet<N> {
         other + (self - other).softplus()
     }
 
+    /// `ln Gamma(x)`, for x above 0.
+    pub(super) fn ln_gamma(self) -> Self {
+        use statrs::function::gamma::{digamma, ln_gamma};
+        self.chain(ln_gamma(self.value), digamma(self.value), trigamma(self.value))
+    }
+
+    /// `ln x`, for x above 0.
+    pub(super) fn ln(self) -> Self {
+        let inverse = 1.0 / self.value;
+        self.chain(self.value.ln(), inverse, -inverse * inverse)
+    }
+
     /// `ln P(Z > x)` of a standard normal variable.
     pub(super) fn log_normal_tail(self) -> Self {
         let (value, hazard) = log_normal_tail(self.value);
         self.chain(value, -hazard, -hazard * (hazard - self.value))
     }
+}
+
+/// The second derivative of `ln Gamma`: stepped up to where its asymptotic series is exact (Abramowitz and Stegun 6.4.6, 6.4.12).
+fn trigamma(mut x: f64) -> f64 {
+    let mut sum = 0.0;
+    while x < 12.0 {
+        sum += 1.0 / (x * x);
+        x += 1.0;
+    }
+    let square = 1.0 / (x * x);
+    let series = square * (1.0 / 6.0 - square * (1.0 / 30.0 - square * (1.0 / 42.0 - square / 30.0)));
+    sum + (1.0 + 0.5 / x + series) / x
 }
 
 /// `ln P(Z > x)` and the hazard `phi(x) / P(Z > x)`.
@@ -171,6 +195,20 @@ mod tests {
                 (0..2).for_each(|b| near(jet.curvature[a][b], up.slope[b], down.slope[b]));
             }
         }
+    }
+
+    #[test]
+    fn the_second_derivative_of_ln_gamma_is_the_known_one() {
+        // scipy.special.polygamma(1, x)
+        for (x, expected) in
+            [(0.1, 101.43329915079276), (1.0, 1.6449340668482264), (7.3, 0.14679576813142703)]
+        {
+            assert!((trigamma(x) - expected).abs() < 1e-10 * expected, "{x}: {}", trigamma(x));
+        }
+        let jet = (Jet::<1>::parameter(0, 0.7) * 2.0).ln_gamma() + Jet::<1>::parameter(0, 0.7).ln();
+        let (step, of) = (1e-5, |x: f64| statrs::function::gamma::ln_gamma(2.0 * x) + x.ln());
+        let slope = (of(0.7 + step) - of(0.7 - step)) / (2.0 * step);
+        assert!((jet.slope[0] - slope).abs() < 1e-6);
     }
 
     #[test]
