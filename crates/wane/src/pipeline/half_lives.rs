@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::decay::survival::{
     Cell, Drift, FittedLaw, GROUPS, Gaps, Interval, Left, ReturnLaw, Returns, Watch, best_law, drift,
-    fit_law, kaplan_meier, median, shrink,
+    kaplan_meier, median, shrink,
 };
 use crate::error::{Error, Result};
 use crate::events::{EventLog, EventTypeId, ItemId, Timestamp};
@@ -145,8 +145,8 @@ fn describe(
 ) -> HalfLifeCell {
     let gaps = Gaps::sum(groups);
     let fitted = match law {
-        None => best_law(&gaps),
-        Some(law) => fit_law(&gaps, law, true).or_else(|_| fit_law(&gaps, law, false)),
+        None => best_law(&gaps, &ReturnLaw::ALL),
+        Some(law) => best_law(&gaps, &[law]),
     };
     let (law, no_law) = match fitted {
         Ok(law) => (Some(law.with_jackknife(groups)), None),

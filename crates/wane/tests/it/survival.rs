@@ -123,7 +123,7 @@ fn goods_that_run_out_show_their_bump() {
             (30f64.ln() + 0.3 * normal(random)).exp()
         }
     });
-    let best = best_law(&gaps).unwrap();
+    let best = best_law(&gaps, &ReturnLaw::ALL).unwrap();
     assert_eq!(best.law, ReturnLaw::ExponentialAndLogNormal);
     assert!(best.never_returns.is_none() || best.never_returns.unwrap().value < 0.01, "{best:?}");
     let bump = best.bump_days.unwrap();
@@ -160,13 +160,13 @@ fn intervals_of_the_half_life_cover_it() {
 #[test]
 fn hopeless_gaps_say_why() {
     let few = Gaps::new((1..6).map(|day| (day * MILLIS_PER_DAY, true)));
-    assert_eq!(best_law(&few), Err(Unfit::TooFew(5)));
+    assert_eq!(best_law(&few, &ReturnLaw::ALL), Err(Unfit::TooFew(5)));
     let alike = Gaps::new((0..500).map(|_| (MILLIS_PER_DAY, true)));
     // One rate fits even these; a law with a spread runs to its edge.
     assert!(fit_law(&alike, ReturnLaw::Exponential, false).is_ok());
     assert_eq!(fit_law(&alike, ReturnLaw::Weibull, false), Err(Unfit::AtTheEdge("shape")));
-    assert!(best_law(&alike).unwrap().half_life_days.value > 0.0);
-    assert_eq!(best_law(&Gaps::default()), Err(Unfit::TooFew(0)));
+    assert!(best_law(&alike, &ReturnLaw::ALL).unwrap().half_life_days.value > 0.0);
+    assert_eq!(best_law(&Gaps::default(), &ReturnLaw::ALL), Err(Unfit::TooFew(0)));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn every_law_converges_or_says_why() {
 #[test]
 fn a_fitted_law_follows_the_curve() {
     let gaps = drawn(30_000, 5, 60.0, |random| exponential(random, 4.0).powf(1.3));
-    let (fitted, curve) = (best_law(&gaps).unwrap(), kaplan_meier(&gaps));
+    let (fitted, curve) = (best_law(&gaps, &ReturnLaw::ALL).unwrap(), kaplan_meier(&gaps));
     for days in [0.5, 2.0, 8.0, 20.0] {
         let left = left_at(&curve, days).unwrap();
         assert!((fitted.left(days) - left.share).abs() < 0.01, "{days}");

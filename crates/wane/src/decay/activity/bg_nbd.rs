@@ -29,7 +29,7 @@ const SPREAD: f64 = 2.0;
 /// Rows per piece of work.
 const PIECE: usize = 8_192;
 /// Terms of the series at most.
-const TERMS: u32 = 100_000;
+const TERMS: u32 = 1_000_000;
 
 /// A fitted model; see the module's documentation.
 #[derive(Debug, Clone, PartialEq, Serialize)]

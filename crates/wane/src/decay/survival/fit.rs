@@ -26,8 +26,10 @@ const FEWEST: u64 = 10;
 const FEWEST_GROUPS: usize = 10;
 /// Share of the returns at least that come before a bump: the mode of a broad law lies near age 0 and says nothing.
 const BEFORE_BUMP: f64 = 0.1;
-/// Size of an unbounded parameter (a logarithm, or one of odds) beyond which it has run away.
-const EDGE: f64 = 16.0;
+/// Size of the logarithm of a shape, or of odds, beyond which it has run away.
+const EDGE_OF_SHAPES: f64 = 8.0;
+/// The same of the logarithm of a time in days.
+const EDGE_OF_TIMES: f64 = 64.0;
 /// Different lengths that a fit looks at exactly.
 const EXACT: usize = 1_024;
 /// Binary digits that it looks at of more: half a per cent off at most, which moves an estimate by some millionths.
@@ -72,8 +74,7 @@ pub struct FittedLaw {
 }
 
 /// Why a law has no fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
     /// So many returns are too few.
     TooFew(u64),
@@ -95,13 +96,13 @@ impl fmt::Display for Unfit {
     }
 }
 
-/// The law with the least Bayesian criterion, with and without a cured share; the reason of the simplest law's failure
+/// Of some laws the one with the least Bayesian criterion, with and without a cured share; the reason of the simplest law's failure
 /// where none fits.
 ///
 /// # Errors
 /// [`Unfit`] where no law fits.
-pub fn best_law(gaps: &Gaps) -> Result<FittedLaw, Unfit> {
-    let tried = ReturnLaw::ALL.iter().flat_map(|&law| [fit_law(gaps, law, false), fit_law(gaps, law, true)]);
+pub fn best_law(gaps: &Gaps, laws: &[ReturnLaw]) -> Result<FittedLaw, Unfit> {
+    let tried = laws.iter().flat_map(|&law| [fit_law(gaps, law, false), fit_law(gaps, law, true)]);
     let mut why = None;
     let mut best: Option<FittedLaw> = None;
     for fit in tried {
@@ -154,7 +155,10 @@ impl FittedLaw {
             let n = values.len() as f64;
             let mean = values.iter().sum::<f64>() / n;
             let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-            self.set_error((squares * (n - 1.0) / n).sqrt(), n - 1.0);
+            // Groups that are all alike say nothing of how surely it is known.
+            if squares > 0.0 {
+                self.set_error((squares * (n - 1.0) / n).sqrt(), n - 1.0);
+            }
         }
         self
     }
@@ -263,7 +267,7 @@ impl<const N: usize> Search<N> {
         for ((name, scale), value) in all.zip(at) {
             let is_shape =
                 matches!(scale, Scale::Odds | Scale::RatioTo(_)) || matches!(name, "shape" | "sigma");
-            let edge = if is_shape { EDGE / 2.0 } else { 4.0 * EDGE };
+            let edge = if is_shape { EDGE_OF_SHAPES } else { EDGE_OF_TIMES };
             if value.abs() > edge || !value.is_finite() {
                 return Err(Unfit::AtTheEdge(name));
             }

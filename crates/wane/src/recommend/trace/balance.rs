@@ -8,7 +8,7 @@
 //!
 //! over held-out questions q. Of items that the user knows already, vectors, bias and popularity say something else than of
 //! new ones, so there each of these parts has a second factor beside its first, with a prior around 0, and there is a
-//! bonus. This is convex in a dozen numbers: Newton's method needs few passes, and fewer when it starts
+//! bonus. This is convex in two dozen numbers: Newton's method needs few passes, and fewer when it starts
 //! from the factors of the epoch before. The penalty is a normal prior around "as trained", from which a handful of questions
 //! cannot move it far. Where all items compete, those that no relation names are represented by a sample, whose
 //! logits are raised by the logarithm of how many each stands for.
@@ -26,6 +26,7 @@ use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
 use super::TraceModel;
+use crate::error::{Error, Result};
 use crate::events::ItemId;
 use crate::recommend::search::dot as product;
 use crate::recommend::{Query, Question, Scores};
@@ -70,6 +71,19 @@ impl Balance {
     /// The factors again from their bits.
     pub(super) fn from_bits(bits: &[u64]) -> Self {
         Self(bits.iter().map(|bits| f64::from_bits(*bits)).collect())
+    }
+
+    /// Proves that there is a factor for each part of a model of this shape.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the state of another training.
+    pub(super) fn check(&self, shape: Shape) -> Result<()> {
+        let expected = Self::even(shape).0.len();
+        if self.0.len() == expected {
+            return Ok(());
+        }
+        let expected = format!("{expected} factors; the state is of another training, begin anew");
+        Err(Error::setting("balance", expected, self.0.len()))
     }
 
     /// The weights with their parts multiplied.
@@ -506,6 +520,9 @@ mod tests {
             slope.gradient
         );
         assert_eq!(Balance::from_bits(&balance.bits()), balance);
+        assert!(balance.check(model.weights.shape).is_ok());
+        let short = Balance::from_bits(&balance.bits()[1..]).check(model.weights.shape);
+        assert!(short.unwrap_err().to_string().contains("begin anew"));
         // Multiplied into the weights, the factors say the same, and so they do the second time.
         let once = TraceModel { weights: balance.applied(model.weights.clone()), ..model.clone() };
         let prior = |balance: &Balance| Slope::of_prior(&balance.0, &even.0).loss;

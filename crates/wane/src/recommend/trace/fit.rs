@@ -96,6 +96,8 @@ impl TraceSettings {
             // Learning on must make a model better, or it stays as it was.
             None => training.start.and(run.validation).map(|asked| ground.ask(&trainer, asked, &mut balance)),
         };
+        balance.check(ground.shape)?;
+        best.as_ref().map_or(Ok(()), |best| best.balance.check(ground.shape))?;
         while trainer.epochs() < run.epochs && !self.is_over(trainer.epochs(), best.as_ref()) {
             let epoch = trainer.epochs() + 1;
             monitor.begin_epoch(epoch, run.epochs, corpus.len() as u64);

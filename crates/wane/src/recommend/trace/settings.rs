@@ -17,7 +17,8 @@ pub struct TraceSettings {
     pub scales: usize,
     /// Passes over the log at most, 0 to 1,000; held-out questions stop it earlier.
     pub epochs: u32,
-    /// Epochs without a better answer before training stops.
+    /// Epochs before training stops in which held-out questions are answered no better nor, while nearly as well, found
+    /// likelier.
     pub patience: u32,
     /// Step size at its height.
     pub learning_rate: f32,
