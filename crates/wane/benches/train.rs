@@ -51,14 +51,14 @@ fn settings(events: usize) -> ShopSettings {
 
 fn epoch(log: &EventLog, peak: f64) {
     let start = Instant::now();
-    let plan = LinkPlan { repeats: 500, reach: 20, window: 5, top: 100, given: false };
-    let links = Link::plan(log, None, Goal::NextItem, plan);
+    let plan = LinkPlan { repeats: 500, reach: 20, window: 5, top: 100, alike: 0, given: false };
+    let features = Features::default();
+    let links = Link::plan(log, None, &features, Goal::NextItem, plan);
     println!("  relations mined in {:.1} s", seconds(start));
     let start = Instant::now();
     let mut events: Vec<_> = log.events().iter().map(|event| (event.time, event.item)).collect();
     events.par_sort_unstable();
     let popularity = PopularityTable::new(&events, ITEMS, &[0.5, 4.0, 30.0, f32::INFINITY]);
-    let features = Features::default();
     let corpus = Corpus::new(log, &links, &features, &popularity, Goal::NextItem, &[]);
     println!("  popularity and examples in {:.1} s", seconds(start));
     let shape = Shape {

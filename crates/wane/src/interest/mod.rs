@@ -3,6 +3,7 @@
 //! Useful for: reading item properties and aligning them with a log. Not useful for: anything about users or time
 //! decay.
 
+mod alike;
 mod catalogue;
 mod departments;
 mod features;
@@ -12,6 +13,7 @@ mod relations;
 mod similarity;
 mod write;
 
+pub use alike::alike;
 pub use catalogue::{Catalogue, Vectors};
 pub use departments::Departments;
 pub use features::Features;

@@ -1,8 +1,8 @@
-//! Relations as the model reads them: `self`, mined from the log, and given by the catalogue.
+//! Relations as the model reads them: `self`, mined from the log, of items that are described alike, and given by the catalogue.
 
 use super::Goal;
 use crate::events::{EventLog, ItemId};
-use crate::interest::{Catalogue, Departments, Mined, Pairing, Relation};
+use crate::interest::{Catalogue, Departments, Features, Mined, Pairing, Relation, alike};
 
 /// Links of a mined relation over all items, where that leaves an item [`LEAST`].
 const LINKS: usize = 1_000_000;
@@ -24,7 +24,7 @@ pub struct Link {
 pub enum LinkRows {
     /// An item speaks for itself, in the course of time of its department where it has one.
     Repeat(Departments),
-    /// Items with the strengths that the catalogue gives.
+    /// Items with the strengths that the catalogue gives, or by which it describes them alike.
     Given(Relation),
     /// Items that were visited after (`follows`) or before (`precedes`); strength `count / sqrt(out in)`.
     Mined {
@@ -48,13 +48,21 @@ pub struct LinkPlan {
     pub window: usize,
     /// Links kept of each item in a mined relation.
     pub top: usize,
+    /// Links kept of each item to those that the catalogue describes alike; 0: none.
+    pub alike: usize,
     /// Whether the catalogue's own relations speak.
     pub given: bool,
 }
 
 impl Link {
-    /// The relations of a log and its catalogue.
-    pub fn plan(log: &EventLog, catalogue: Option<&Catalogue>, goal: Goal, plan: LinkPlan) -> Vec<Self> {
+    /// The relations of a log, its catalogue and its items' features.
+    pub fn plan(
+        log: &EventLog,
+        catalogue: Option<&Catalogue>,
+        features: &Features,
+        goal: Goal,
+        plan: LinkPlan,
+    ) -> Vec<Self> {
         let top = plan.top.min((LINKS / log.n_items().max(1)).max(LEAST));
         let mut links = Vec::new();
         if plan.repeats > 0 {
@@ -73,6 +81,11 @@ impl Link {
                 let mined = Mined::of("together", log, &places, Pairing::Together, top);
                 add("together", LinkRows::Mined { mined, pairing: Pairing::Together, is_reversed: false });
             }
+        }
+        if plan.reach > 0 && plan.alike > 0 && features.n_features > 0 {
+            let mut visits = vec![0; log.n_items()];
+            log.events().items().iter().for_each(|item| visits[item.index()] += 1);
+            add("alike", LinkRows::Given(alike("alike", features, &visits, plan.alike)));
         }
         let given = catalogue
             .filter(|_| plan.given && plan.reach > 0)

@@ -127,7 +127,7 @@ fn ndcg(model: &dyn Recommender, split: &Split, catalogue: &Catalogue) -> f64 {
 #[test]
 fn going_on_is_better_than_standing_still_and_close_to_beginning_anew() {
     let shop =
-        simulate(&ShopSettings { users: 200, items: 80, days: 90.0, ..ShopSettings::default() }, 5).unwrap();
+        simulate(&ShopSettings { users: 400, items: 150, days: 90.0, ..ShopSettings::default() }, 5).unwrap();
     let settings = TraceSettings { dim: 8, scales: 3, epochs: 6, ..TraceSettings::default() };
     let catalogue = &shop.catalogue;
     let split = Split::by_time(shop.log.clone(), Span::Share(0.1), Span::Share(0.1), Targets::All).unwrap();

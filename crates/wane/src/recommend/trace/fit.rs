@@ -160,7 +160,7 @@ impl<'a> Ground<'a> {
     fn of(settings: &TraceSettings, training: &Training<'_>, log: &'a EventLog) -> Self {
         let (catalogue, goal) = (training.catalogue, training.goal);
         let features = catalogue.filter(|_| settings.features).map_or_else(Features::default, Features::of);
-        let links = Link::plan(log, catalogue, goal, settings.link_plan());
+        let links = Link::plan(log, catalogue, &features, goal, settings.link_plan());
         let fashions = match training.start {
             Some(start) => start.fashions(),
             None if settings.popularity => fashions(log),

@@ -50,6 +50,8 @@ pub struct TraceSettings {
     pub window: usize,
     /// Links kept of each item in a mined relation at most; on large catalogues fewer, to a million in all, but 30.
     pub top: usize,
+    /// Links kept of each item to those that the catalogue's features describe alike; 0: none.
+    pub alike: usize,
 }
 
 impl Default for TraceSettings {
@@ -74,6 +76,7 @@ impl Default for TraceSettings {
             reach: 20,
             window: 5,
             top: 100,
+            alike: 20,
         }
     }
 }
@@ -121,6 +124,7 @@ impl TraceSettings {
             reach: self.reach,
             window: self.window,
             top: self.top,
+            alike: self.alike,
             given: self.relations,
         }
     }

@@ -36,8 +36,8 @@ fn features() -> Features {
 /// `id_dropout`: the share of items that are met as new, known by their features alone.
 fn check(goal: Goal, negatives: usize, id_dropout: f32) {
     let log = log();
-    let plan = LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, given: false };
-    let mut links = Link::plan(&log, None, goal, plan);
+    let plan = LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, alike: 2, given: false };
+    let mut links = Link::plan(&log, None, &features(), goal, plan);
     let departments = vec![("food".to_owned(), vec![0, 3]), ("toys".to_owned(), vec![1, 2, 6])];
     links[0].rows = LinkRows::Repeat(Departments::from_items(7, departments).unwrap());
     let given = Relation::from_links("goes with", 7, (0..7).map(|i| (ItemId(i), ItemId((i + 3) % 7), 0.7)));
@@ -141,12 +141,8 @@ fn the_threads_do_not_matter() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let log = log();
-            let links = Link::plan(
-                &log,
-                None,
-                Goal::NextItem,
-                LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, given: false },
-            );
+            let plan = LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, alike: 2, given: false };
+            let links = Link::plan(&log, None, &features(), Goal::NextItem, plan);
             let (features, popularity) = (features(), PopularityTable::new(&[], 7, &[]));
             let corpus = Corpus::new(&log, &links, &features, &popularity, Goal::NextItem, &[]);
             let shape = Shape {
