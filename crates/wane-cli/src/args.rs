@@ -151,7 +151,7 @@ pub(crate) enum FeatureRow {
 pub(crate) struct Halflife {
     /// What cells are, beside the event type [default: department with --catalogue, else event-type].
     #[arg(long, value_enum)]
-    pub(crate) by: Option<HalflifeBy>,
+    pub(crate) by: Option<CellBy>,
     /// The law of return: best (by BIC), exponential, weibull, log-normal, log-logistic, lomax, two-exponentials,
     /// exponential-and-log-normal. Each is tried with a share that never returns.
     #[arg(long, value_name = "LAW", default_value = "best")]
@@ -178,10 +178,10 @@ pub(crate) struct Halflife {
     pub(crate) catalogue: CatalogueArgs,
 }
 
-/// What half-lives are told apart by.
+/// What interests are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum HalflifeBy {
-    /// The event type alone: a user comes back to the shop.
+pub(crate) enum CellBy {
+    /// Nothing but the event type, where half-lives are asked for: a user comes back to the shop.
     EventType,
     /// The most general category.
     Department,
@@ -193,22 +193,28 @@ pub(crate) enum HalflifeBy {
     Item,
 }
 
-/// Who is still a customer, and how many visits are to come from each.
+/// Who is still a customer, and how many visits are to come from each; with --by, who will want what.
 ///
-/// Counts days with events. The model (BG/NBD) gives each user a rate of coming back and a chance of leaving for good.
+/// Without --by it counts days with events: the model (BG/NBD) gives each user a rate of coming back and a chance of leaving for
+/// good. With --by it gives, for each user and each category (brand, item) that the user acted on, the probability of another event
+/// within the horizon.
 #[derive(Debug, Args)]
 #[command(mut_arg("paths", |paths| paths.required(true)))]
 #[command(after_help = "Examples:
   wane forecast sales.csv --horizon 30d
-  wane forecast sales.parquet --horizon 8w --out forecast.parquet")]
+  wane forecast sales.parquet --horizon 8w --out forecast.parquet
+  wane forecast sales.parquet --catalogue products.parquet --by category --horizon 14d --out interests.parquet")]
 pub(crate) struct Forecast {
+    /// Look ahead category by category (brand by brand, item by item) instead of user by user.
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<CellBy>,
     /// How far to look ahead.
     #[arg(long, value_name = "DURATION", default_value = "30d")]
     pub(crate) horizon: String,
-    /// Users that are printed at most, those of whom most is to come; files hold all.
+    /// Rows that are printed at most, those of whom most is to come; files hold all.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) show: usize,
-    /// Write all users to a .csv, .tsv or .parquet file.
+    /// Write all of it to a .csv, .tsv or .parquet file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Print one JSON object.
@@ -217,6 +223,8 @@ pub(crate) struct Forecast {
     // Groups come last: what follows a group would stand under its heading.
     #[command(flatten)]
     pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
 }
 
 /// Train a model and save it.
@@ -298,8 +306,18 @@ pub(crate) struct TraceArgs {
   wane evaluate sales.parquet --targets next-basket --test-span 8w
   wane evaluate --protocol pre-split --train train.tsv --valid dev.tsv --test test.tsv --negatives negatives.tsv.gz
   wane evaluate log.csv --models decayed-popularity,item-knn --tune 20
-  wane evaluate log.csv --catalogue items.csv --models trace --withhold-items 10%")]
+  wane evaluate log.csv --catalogue items.csv --models trace --withhold-items 10%
+  wane evaluate log.csv --catalogue items.csv --task forecast --by category --horizon 14d")]
 pub(crate) struct Evaluate {
+    /// What is judged: rankings, or the probabilities that `wane forecast --by` gives.
+    #[arg(long, value_enum, default_value_t = Task::Ranking)]
+    pub(crate) task: Task,
+    /// What a forecast is made of [default: category with --catalogue, else event-type: any event of the user].
+    #[arg(long, value_enum)]
+    pub(crate) by: Option<CellBy>,
+    /// How far a forecast looks ahead; the log's last days are what comes [default: 14d].
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) horizon: Option<String>,
     /// How the log is split and what is predicted.
     #[arg(long, value_enum, default_value_t = ProtocolName::TimeSplit)]
     pub(crate) protocol: ProtocolName,
@@ -365,6 +383,15 @@ pub(crate) struct Evaluate {
     pub(crate) events: EventArgs,
     #[command(flatten)]
     pub(crate) catalogue: CatalogueArgs,
+}
+
+/// What is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Task {
+    /// Which items a user wants next.
+    Ranking,
+    /// Whether a user acts on a category within the horizon.
+    Forecast,
 }
 
 /// How the log is split.

@@ -12,10 +12,10 @@ use wane::eval::Span;
 use wane::events::read::{ColumnMap, Guests, Header, ReadOptions, TypeRule, parse_time};
 use wane::events::{Timestamp, parse_days};
 use wane::interest::CatalogueMap;
-use wane::pipeline::{Cleaning, Sources};
+use wane::pipeline::{Cleaning, HalfLifeBy, Sources};
 use wane::recommend::ModelSettings;
 
-use crate::args::{CatalogueArgs, EventArgs, SharedArgs, TraceArgs};
+use crate::args::{CatalogueArgs, CellBy, EventArgs, SharedArgs, TraceArgs};
 
 /// A settings file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -195,4 +195,15 @@ pub(crate) fn share(flag: &str, text: &str) -> Result<f64> {
     let share = value / unit;
     ensure!((0.0..=1.0).contains(&share), "--{flag}: expected a share from 0% to 100%, got `{text}`");
     Ok(share)
+}
+
+/// What interests are told apart by, in the library's words.
+pub(crate) fn told_apart(by: CellBy) -> HalfLifeBy {
+    match by {
+        CellBy::EventType => HalfLifeBy::EventType,
+        CellBy::Department => HalfLifeBy::Department,
+        CellBy::Category => HalfLifeBy::Category,
+        CellBy::Brand => HalfLifeBy::Brand,
+        CellBy::Item => HalfLifeBy::Item,
+    }
 }

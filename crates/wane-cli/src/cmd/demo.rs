@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use wane::decay::{IntensitySettings, InterestHalfLife, interest_half_lives};
+use wane::decay::intensity::{Component, Intensity, IntensitySettings, Source};
 use wane::eval::report::{TruthRow, render};
 use wane::eval::{Estimate, JudgeSettings, Span, Split, Targets};
 use wane::events::{UserId, format_days};
@@ -107,27 +107,32 @@ const ENOUGH: u64 = 300;
 fn learned_beside_truth(data: &Dataset, truth: &Truth) -> Result<Vec<Cell>> {
     let catalogue = data.catalogue.as_ref().context("the simulated shop has a catalogue")?;
     let categories: Vec<Option<u32>> = catalogue.categories.iter().map(|path| path.last().copied()).collect();
-    let learned = interest_half_lives(&data.log, &categories, IntensitySettings::default())?;
-    Ok(learned.iter().filter_map(|cell| beside_truth(cell, data, catalogue, truth)).collect())
+    let end = just_after(data.log.span());
+    let learned = Intensity::fit(&data.log, &categories, end, IntensitySettings::default())?;
+    let cells =
+        learned.categories.iter().flat_map(|own| own.components.iter().map(|cell| (own.category, cell)));
+    Ok(cells.filter_map(|(category, cell)| beside_truth(category, cell, data, catalogue, truth)).collect())
 }
 
 fn beside_truth(
-    learned: &InterestHalfLife,
+    category: u32,
+    learned: &Component,
     data: &Dataset,
     catalogue: &Catalogue,
     truth: &Truth,
 ) -> Option<Cell> {
-    let category = catalogue.category_names.get(learned.category as usize)?;
-    let event_type = data.log.event_types().get(learned.event_type.index())?;
+    let Source::Type(event_type) = learned.source else { return None };
+    let category = catalogue.category_names.get(category as usize)?;
+    let event_type = data.log.event_types().get(event_type.index())?;
     let planted =
         truth.half_lives.iter().find(|cell| cell.category == *category && cell.event_type == *event_type)?;
-    let days = learned.half_life.days();
+    let days = learned.half_life;
     (learned.events >= ENOUGH && planted.drift.is_none()).then(|| Cell {
         event_type: event_type.clone(),
         events: learned.events,
         row: TruthRow {
             label: format!("{event_type} of {category}"),
-            fitted: Estimate { value: days, lo: f64::NAN, hi: f64::NAN },
+            fitted: Estimate { value: days.value, lo: days.low, hi: days.high },
             truth: planted.half_life_days.days(),
         },
     })

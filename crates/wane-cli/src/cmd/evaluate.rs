@@ -9,12 +9,19 @@ use wane::eval::{Evaluation, Finding, JudgeSettings, Severity, Split, Targets, T
 use wane::events::{EventLog, join};
 use wane::pipeline::{Comparison, Contest, Dataset, Picture, Sources, compare, draw, read};
 
-use crate::args::{Evaluate, EventArgs, ProtocolName, TargetsName};
+use crate::args::{Evaluate, EventArgs, ProtocolName, TargetsName, Task};
 use crate::config::{Config, share, span};
 use crate::terminal::{Terminal, table};
 
 /// Runs the command.
 pub(crate) fn run(args: &Evaluate, terminal: Terminal) -> Result<()> {
+    if args.task == Task::Forecast {
+        return super::forecast::evaluate(args, terminal);
+    }
+    ensure!(
+        args.by.is_none() && args.horizon.is_none(),
+        "--by and --horizon belong to --task forecast; leave them out here"
+    );
     let config = Config::load(&args.shared)?;
     let (data, split) = prepare(args, terminal)?;
     let with_relations = data.catalogue.as_ref().is_some_and(|catalogue| !catalogue.relations.is_empty());

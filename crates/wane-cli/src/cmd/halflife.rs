@@ -11,7 +11,8 @@ use wane::pipeline::{
     HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, draw_half_lives, half_lives, read,
 };
 
-use crate::args::{Halflife, HalflifeBy};
+use crate::args::Halflife;
+use crate::config::told_apart;
 use crate::terminal::{Terminal, count, table};
 
 /// The probability below which a change is marked.
@@ -45,11 +46,7 @@ pub(crate) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
 
 fn by(args: &Halflife) -> HalfLifeBy {
     match args.by {
-        Some(HalflifeBy::EventType) => HalfLifeBy::EventType,
-        Some(HalflifeBy::Department) => HalfLifeBy::Department,
-        Some(HalflifeBy::Category) => HalfLifeBy::Category,
-        Some(HalflifeBy::Brand) => HalfLifeBy::Brand,
-        Some(HalflifeBy::Item) => HalfLifeBy::Item,
+        Some(by) => told_apart(by),
         None if args.catalogue.catalogue.is_some() => HalfLifeBy::Department,
         None => HalfLifeBy::EventType,
     }

@@ -6,8 +6,9 @@ pub mod activity;
 mod basis;
 mod compact;
 pub mod features;
+pub mod forecast;
 mod half_life;
-mod intensity;
+pub mod intensity;
 mod jet;
 mod kernel;
 mod law;
@@ -17,7 +18,6 @@ mod trace;
 
 pub use basis::TimeBasis;
 pub use half_life::HalfLife;
-pub use intensity::{IntensitySettings, InterestHalfLife, interest_half_lives};
 pub use kernel::{DecaySettings, HalfLifeSetting, Kernel, TypeDecay, WITHDRAWALS};
 pub use law::{Decay, Law};
 pub use trace::Trace;

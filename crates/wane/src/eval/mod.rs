@@ -5,6 +5,7 @@
 mod bootstrap;
 mod estimate;
 mod evaluation;
+mod forecast;
 mod leakage;
 mod metrics;
 mod negatives;
@@ -17,6 +18,7 @@ mod tune;
 pub use crate::train::{Monitor, Unmonitored};
 pub use estimate::Estimate;
 pub use evaluation::{Evaluation, Lists, ModelResult, PartResult, ProtocolSummary};
+pub use forecast::{Bin, ForecastResult, judge_forecasts};
 pub use leakage::{Finding, LeakageQuestion, Severity, check_leakage};
 pub use negatives::give_negatives;
 pub use protocol::{Case, Part, Protocol, Span, Split, Targets};

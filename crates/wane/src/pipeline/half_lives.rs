@@ -201,13 +201,13 @@ fn drifts(log: &EventLog, keys: &[Option<u32>], start: Timestamp, end: Timestamp
 }
 
 /// Numbers of keys by item, and their names; no names where all items are alike.
-struct Keys {
-    of_item: Vec<Option<u32>>,
-    names: Vec<String>,
+pub(super) struct Keys {
+    pub(super) of_item: Vec<Option<u32>>,
+    pub(super) names: Vec<String>,
 }
 
 impl Keys {
-    fn of(log: &EventLog, catalogue: Option<&Catalogue>, by: HalfLifeBy) -> Result<Self> {
+    pub(super) fn of(log: &EventLog, catalogue: Option<&Catalogue>, by: HalfLifeBy) -> Result<Self> {
         let items = (0..log.n_items() as u32).map(ItemId);
         let needs =
             || Error::setting("by", "event-type or item where no --catalogue says more of items", by.name());

@@ -3,6 +3,7 @@
 mod compare;
 mod customers;
 mod explain;
+mod forecasts;
 mod half_lives;
 mod picture;
 mod read;
@@ -11,6 +12,9 @@ mod recommend;
 pub use compare::{Comparison, Contest, compare, compare_as};
 pub use customers::{CustomerForecast, CustomerForecasts, customer_forecasts};
 pub use explain::{Account, GroupShare, Why, Without, account};
+pub use forecasts::{
+    ForecastEvaluation, InterestForecast, InterestForecasts, evaluate_forecasts, interest_forecasts,
+};
 pub use half_lives::{HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, half_lives};
 pub use picture::{Picture, draw, draw_half_lives};
 pub use read::{Cleaning, Dataset, Sources, read, read_onto};

@@ -8,6 +8,7 @@ mod bad_input;
 mod best;
 mod dialects;
 mod evaluation;
+mod forecast;
 mod layers;
 mod models;
 mod neighbours;

@@ -1,0 +1,172 @@
+//! Forecasts: how likely a user acts on a category within the coming days.
+//!
+//! Two views of the same log are put together:
+//!
+//! - **intensity** ([`Intensity`]): base rate and what past events excite;
+//! - **return**: the hazard of coming back at this age of the last event, by the user's own pace ([`renewal`](self)).
+//!
+//! Beside them stand how often, how lately, and how active the user is at all. A logistic regression weighs them (Platt 1999;
+//! Wolpert 1992), on questions that the log itself answers: at [`CUTS`] earlier moments, one horizon apart, with laws that were
+//! fitted before the first of them. So probabilities are calibrated on what really came.
+
+mod logistic;
+mod pairs;
+mod renewal;
+
+use std::collections::BTreeMap;
+
+use self::renewal::Renewal;
+use super::intensity::{Intensity, IntensitySettings, Outlook};
+use crate::error::{Error, Result};
+use crate::events::{EventLog, Timestamp};
+
+pub use logistic::Logistic;
+pub use pairs::{Pair, pairs};
+
+/// Earlier moments whose outcomes teach the weights.
+pub const CUTS: usize = 3;
+/// Features of a pair.
+const WIDTH: usize = 8;
+/// Logarithms of hazards stay above this.
+const LEAST: f64 = 1e-9;
+
+/// What is asked of a log.
+#[derive(Debug, Clone, Copy)]
+pub struct ForecastAsked<'a> {
+    /// The category of each item; items without one are not asked about.
+    pub keys: &'a [Option<u32>],
+    /// The moment: only events before it are known.
+    pub at: Timestamp,
+    /// Days ahead.
+    pub horizon: f64,
+}
+
+/// A forecast of one pair.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forecast {
+    /// Who, on what, and what is known of it.
+    pub pair: Pair,
+    /// The probability of an event within the horizon.
+    pub probability: f64,
+    /// What the intensity alone says.
+    pub outlook: Outlook,
+}
+
+/// Both views, fitted to the events before a moment.
+struct Laws {
+    intensity: Intensity,
+    renewal: Renewal,
+}
+
+/// Pairs at a moment with their features.
+pub struct Table {
+    /// The pairs, by user, then key.
+    pub pairs: Vec<Pair>,
+    /// What the intensity says of each.
+    pub outlooks: Vec<Outlook>,
+    /// Rows of features.
+    pub rows: Vec<f64>,
+}
+
+/// A fitted forecaster.
+pub struct Forecaster<'a> {
+    log: &'a EventLog,
+    asked: ForecastAsked<'a>,
+    laws: Laws,
+    weights: Logistic,
+    /// What the weights were learned from.
+    pub taught: Vec<Table>,
+}
+
+impl<'a> Forecaster<'a> {
+    /// Fits the events before the moment that is asked about.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a horizon of which the log has not enough, [`Error::Empty`] where nobody acted twice.
+    pub fn fit(log: &'a EventLog, asked: ForecastAsked<'a>) -> Result<Self> {
+        let start = log.span().map_or(asked.at, |span| span.0);
+        let days = asked.at.days_since(start);
+        let longest = days / (CUTS + 1) as f64;
+        if !(asked.horizon > 0.0 && asked.horizon <= longest) {
+            let expected = format!("above 0, to {longest:.1} days: a part of the log's {days:.1}");
+            return Err(Error::setting("horizon", expected, format!("{} days", asked.horizon)));
+        }
+        let cut = |number: usize| asked.at.plus_days(-asked.horizon * number as f64);
+        let early = Laws::fit(log, ForecastAsked { at: cut(CUTS), ..asked })?;
+        let taught: Vec<Table> =
+            (1..=CUTS).map(|number| early.table(log, ForecastAsked { at: cut(number), ..asked })).collect();
+        let rows: Vec<f64> = taught.iter().flat_map(|table| table.rows.iter().copied()).collect();
+        let came: Vec<bool> =
+            taught.iter().flat_map(|table| table.pairs.iter().map(|pair| pair.came)).collect();
+        let weights = Logistic::fit(&rows, WIDTH, &came);
+        Ok(Self { log, asked, laws: Laws::fit(log, asked)?, weights, taught })
+    }
+
+    /// The forecasts of all pairs, by user, then key.
+    pub fn forecasts(&self) -> Vec<Forecast> {
+        let table = self.laws.table(self.log, self.asked);
+        let parts = table.pairs.into_iter().zip(table.outlooks).zip(table.rows.chunks_exact(WIDTH));
+        parts
+            .map(|((pair, outlook), row)| Forecast {
+                probability: self.weights.probability(row),
+                pair,
+                outlook,
+            })
+            .collect()
+    }
+}
+
+impl Laws {
+    fn fit(log: &EventLog, asked: ForecastAsked<'_>) -> Result<Self> {
+        let known = pairs(log, asked.keys, asked.at, asked.horizon);
+        if known.is_empty() {
+            return Err(Error::Empty {
+                what: "nobody acted on anything before the moments that teach the forecast".to_owned(),
+                remedy: "Give a longer log or a shorter --horizon".to_owned(),
+            });
+        }
+        Ok(Self {
+            intensity: Intensity::fit(log, asked.keys, asked.at, IntensitySettings::default())?,
+            renewal: Renewal::fit(&known),
+        })
+    }
+
+    fn table(&self, log: &EventLog, asked: ForecastAsked<'_>) -> Table {
+        let outlooks = self.intensity.outlooks(log, asked.keys, asked.at, asked.horizon);
+        let mut places: BTreeMap<(u32, u32), Outlook> =
+            outlooks.into_iter().map(|own| ((own.user.0, own.category), own)).collect();
+        let mut table = Table { pairs: Vec::new(), outlooks: Vec::new(), rows: Vec::new() };
+        for pair in pairs(log, asked.keys, asked.at, asked.horizon) {
+            let outlook = places.remove(&(pair.user.0, pair.key)).unwrap_or(Outlook {
+                user: pair.user,
+                category: pair.key,
+                base_per_day: 0.0,
+                excited_per_day: 0.0,
+                expected: 0.0,
+                probability: 0.0,
+                half_life_days: None,
+            });
+            table.rows.extend(self.features(&pair, &outlook, asked));
+            table.outlooks.push(outlook);
+            table.pairs.push(pair);
+        }
+        table
+    }
+
+    fn features(&self, pair: &Pair, outlook: &Outlook, asked: ForecastAsked<'_>) -> [f64; WIDTH] {
+        let excited = -(-outlook.probability.min(1.0 - 1e-12)).ln_1p();
+        [
+            excited.max(LEAST).ln(),
+            self.renewal.ahead(pair, asked.horizon).max(LEAST).ln(),
+            (pair.ages.len() as f64).ln(),
+            (pair.recency() + 1.0).ln(),
+            (asked.horizon / self.renewal.pace(pair)).ln(),
+            f64::from(pair.active).ln_1p(),
+            (pair.away as f64 + 1.0).ln(),
+            (pair.watched as f64 + 1.0).ln(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! The top of a category's likelihood, with standard errors.
+//!
+//! - First steps are Newton's with the information in the place of the curvature, damped where they lead down (Levenberg
+//!   1944). That is slow near the top, where the two differ, so the last steps learn the curvature from the slopes (BFGS;
+//!   Nocedal and Wright 2006, 6.1).
+//! - Weak normal priors on the logarithms keep finite what the log says nothing of.
+//! - Standard errors are those of `H^-1 B H^-1`, with the curvature H and the information B (Huber 1967): they hold where
+//!   users are not quite as the model has them. `H^-1` alone covered the half-lives of simulated shops in 88 %.
+
+use faer::prelude::Solve;
+use faer::{Mat, Side};
+
+use super::likelihood::{Frame, Point, Sums};
+
+/// Steps at most.
+const STEPS: usize = 100;
+/// What a step gains, in nats, where the top is near.
+const NEAR: f64 = 0.5;
+/// Twice what is still to be gained at the top.
+const TOP: f64 = 2e-3;
+/// Halvings of a step that does not lead up.
+const HALVINGS: usize = 30;
+/// The furthest that a parameter moves in one step.
+const FURTHEST: f64 = 1.0;
+/// Standard deviation of the priors of `ln alpha` and `ln beta`.
+const KERNEL: f64 = 3.0;
+/// That of the parameters of the base rates.
+const BASE: f64 = 10.0;
+/// Step of the differences that give the curvature.
+const DIFFERENCE: f64 = 1e-3;
+
+/// A top.
+pub(super) struct Top {
+    pub(super) at: Point,
+    /// Covariance of the parameters; nothing where the likelihood is flat.
+    pub(super) covariance: Option<Mat<f64>>,
+    pub(super) log_likelihood: f64,
+    /// Events that nothing excited, by hour of the week.
+    pub(super) base_hours: Vec<f64>,
+    /// Whether the top was reached.
+    pub(super) is_top: bool,
+}
+
+/// A likelihood with its prior.
+struct Hill<'a> {
+    frame: &'a Frame<'a>,
+    /// Where the prior is centred.
+    prior: &'a Point,
+}
+
+/// Climbs from a start to the top.
+pub(super) fn climb(frame: &Frame<'_>, prior: &Point, start: &Point) -> Top {
+    let hill = Hill { frame, prior };
+    let (at, here) = hill.approach(start);
+    let (at, here, is_top) = hill.finish(at, here);
+    let covariance = hill.covariance(&at, &here);
+    let log_likelihood = here.value - hill.prior_at(&at);
+    Top { covariance, log_likelihood, at, base_hours: here.base_hours, is_top }
+}
+
+impl Hill<'_> {
+    fn precision(&self, place: usize) -> f64 {
+        if place < 2 * self.frame.sources.len() { KERNEL.powi(-2) } else { BASE.powi(-2) }
+    }
+
+    fn prior_at(&self, at: &Point) -> f64 {
+        let parts = at.values.iter().zip(&self.prior.values).enumerate();
+        parts.map(|(place, (value, centre))| -0.5 * self.precision(place) * (value - centre).powi(2)).sum()
+    }
+
+    fn look(&self, at: &Point) -> Sums {
+        let mut sums = self.frame.pass(at);
+        let size = at.values.len();
+        sums.value += self.prior_at(at);
+        for (place, (value, centre)) in at.values.iter().zip(&self.prior.values).enumerate() {
+            sums.slope[place] -= self.precision(place) * (value - centre);
+            sums.information[place * size + place] += self.precision(place);
+        }
+        sums
+    }
+
+    /// Steps by the information, until they gain little.
+    fn approach(&self, start: &Point) -> (Point, Sums) {
+        let (mut at, mut damping) = (start.clone(), 1e-3);
+        let mut here = self.look(&at);
+        for _ in 0..STEPS {
+            let Some(step) = newton(&here, damping) else {
+                damping = more(damping);
+                continue;
+            };
+            let next = moved(&at, &step);
+            let there = self.look(&next);
+            let gained = there.value - here.value;
+            if gained >= 0.0 {
+                (here, at) = (there, next);
+                damping = if damping < 1e-6 { 0.0 } else { damping / 8.0 };
+                if gained < NEAR {
+                    break;
+                }
+            } else {
+                damping = more(damping);
+            }
+        }
+        (at, here)
+    }
+
+    /// Steps by an inverse curvature that starts as that of the information and learns from the slopes that it meets (BFGS).
+    fn finish(&self, mut at: Point, mut here: Sums) -> (Point, Sums, bool) {
+        let size = at.values.len();
+        let start = |here: &Sums| {
+            Some(matrix(here, 0.0).llt(Side::Lower).ok()?.solve(Mat::<f64>::identity(size, size)))
+        };
+        let Some(mut inverse) = start(&here) else { return (at, here, false) };
+        for _ in 0..STEPS {
+            let slope = Mat::from_fn(size, 1, |a, _| here.slope[a]);
+            let direction = &inverse * &slope;
+            let hoped: f64 = (0..size).map(|a| direction[(a, 0)] * here.slope[a]).sum();
+            if hoped < TOP {
+                return (at, here, true);
+            }
+            let mut scale = 1.0;
+            let found = (0..HALVINGS).find_map(|_| {
+                let step: Vec<f64> = (0..size).map(|a| scale * direction[(a, 0)]).collect();
+                let next = moved(&at, &step);
+                let there = self.look(&next);
+                scale *= 0.5;
+                (there.value > here.value).then_some((next, there))
+            });
+            let Some((next, there)) = found else { return (at, here, hoped < NEAR) };
+            let s = Mat::from_fn(size, 1, |a, _| next.values[a] - at.values[a]);
+            let y = Mat::from_fn(size, 1, |a, _| here.slope[a] - there.slope[a]);
+            let sy: f64 = (0..size).map(|a| s[(a, 0)] * y[(a, 0)]).sum();
+            if sy > 1e-12 {
+                let hy = &inverse * &y;
+                let yhy: f64 = (0..size).map(|a| y[(a, 0)] * hy[(a, 0)]).sum();
+                let (own, mixed) = ((1.0 + yhy / sy) / sy, 1.0 / sy);
+                inverse = Mat::from_fn(size, size, |a, b| {
+                    inverse[(a, b)] + own * s[(a, 0)] * s[(b, 0)]
+                        - mixed * (hy[(a, 0)] * s[(b, 0)] + s[(a, 0)] * hy[(b, 0)])
+                });
+            }
+            (at, here) = (next, there);
+        }
+        (at, here, false)
+    }
+
+    fn covariance(&self, at: &Point, here: &Sums) -> Option<Mat<f64>> {
+        let size = at.values.len();
+        let slope = |place: usize, by: f64| {
+            let mut near = at.clone();
+            near.values[place] += by;
+            self.look(&near).slope
+        };
+        let rows: Vec<Vec<f64>> = (0..size)
+            .map(|place| {
+                let (up, down) = (slope(place, DIFFERENCE), slope(place, -DIFFERENCE));
+                up.iter().zip(&down).map(|(up, down)| (down - up) / (2.0 * DIFFERENCE)).collect()
+            })
+            .collect();
+        let curvature = Mat::from_fn(size, size, |a, b| 0.5 * (rows[a][b] + rows[b][a]));
+        // Where it is not a top in every direction, the information has to do for the curvature.
+        let curvature = curvature.llt(Side::Lower).or_else(|_| matrix(here, 0.0).llt(Side::Lower)).ok()?;
+        let inverse = curvature.solve(Mat::<f64>::identity(size, size));
+        let covariance = &inverse * matrix(here, 0.0) * &inverse;
+        (0..size).all(|a| covariance[(a, a)].is_finite()).then_some(covariance)
+    }
+}
+
+/// The point a step away, no parameter moving too far.
+fn moved(at: &Point, step: &[f64]) -> Point {
+    let parts = at.values.iter().zip(step);
+    Point { values: parts.map(|(value, step)| value + step.clamp(-FURTHEST, FURTHEST)).collect() }
+}
+
+fn more(damping: f64) -> f64 {
+    f64::max(damping * 6.0, 1e-4)
+}
+
+fn matrix(sums: &Sums, damping: f64) -> Mat<f64> {
+    let size = sums.slope.len();
+    Mat::from_fn(size, size, |a, b| sums.information[a * size + b] * if a == b { 1.0 + damping } else { 1.0 })
+}
+
+fn newton(here: &Sums, damping: f64) -> Option<Vec<f64>> {
+    let size = here.slope.len();
+    let right = Mat::from_fn(size, 1, |a, _| here.slope[a]);
+    let solved = matrix(here, damping).llt(Side::Lower).ok()?.solve(right);
+    let step: Vec<f64> = (0..size).map(|a| solved[(a, 0)]).collect();
+    step.iter().all(|step| step.is_finite()).then_some(step)
+}

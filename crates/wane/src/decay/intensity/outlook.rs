@@ -1,0 +1,191 @@
+//! What is to come of a category from one user.
+//!
+//! - **Probability** of an event within h days: no event comes as long as nothing new excites one, so with the posterior `pi_q`
+//!   of the user's base rate it is exactly `1 - sum_q pi_q exp(-mu_q S_h - E_h)`, where `E_h` integrates what is left of the user's
+//!   events. What the user may do elsewhere meanwhile excites too: it is taken to go on at its mean rate.
+//! - **Expected events** count those that the events to come bring about as well:
+//!   `d x_k / dt = -beta_k x_k + alpha_k beta_k p_k m(t)`, `m(t) = mu s + sum_k x_k`, with the share `p_k` of the component's type.
+//! - **Half-life of interest now**: the time until what is left of the excitement has halved.
+
+use rayon::prelude::*;
+
+use super::likelihood::{Buffers, Frame, Laws};
+use super::streams::{ELSEWHERE, Stream, Streams, Watched};
+use super::{CategoryIntensity, Intensity, Source};
+use crate::events::{EventLog, Timestamp, UserId};
+
+/// Steps in which expected events are followed through the horizon.
+const STEPS: usize = 64;
+
+/// What is to come of one category from one user.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Outlook {
+    /// The user.
+    #[serde(skip)]
+    pub user: UserId,
+    /// The category, as numbered by the caller.
+    #[serde(skip)]
+    pub category: u32,
+    /// Events per day that nothing excites: the posterior mean.
+    pub base_per_day: f64,
+    /// Further events per day that past events excite now.
+    pub excited_per_day: f64,
+    /// Expected events within the horizon.
+    pub expected: f64,
+    /// Probability of at least one event within the horizon.
+    pub probability: f64,
+    /// Days until the excitement has halved; nothing where there is none.
+    pub half_life_days: Option<f64>,
+}
+
+impl Intensity {
+    /// What is to come, within days after `at`, of each category from each user who acted on it before: by category, then by
+    /// user.
+    pub fn outlooks(
+        &self,
+        log: &EventLog,
+        categories: &[Option<u32>],
+        at: Timestamp,
+        days: f64,
+    ) -> Vec<Outlook> {
+        let watched = Watched::new(log, categories, at, &self.season);
+        let ahead = self.season.between(at, at.plus_days(days));
+        let of_category = |own: &CategoryIntensity| {
+            if own.category as usize >= watched.n_categories() {
+                return Vec::new();
+            }
+            let streams = watched.streams(own.category as usize);
+            own.outlooks(self, &streams, days, ahead)
+        };
+        self.categories.par_iter().flat_map_iter(of_category).collect()
+    }
+}
+
+impl CategoryIntensity {
+    fn outlooks(&self, model: &Intensity, streams: &Streams, days: f64, ahead: f64) -> Vec<Outlook> {
+        let sources: Vec<u16> = self
+            .components
+            .iter()
+            .map(|own| match own.source {
+                Source::Type(kind) => u16::from(kind.0),
+                Source::Elsewhere => ELSEWHERE,
+            })
+            .collect();
+        let nodes: Vec<f64> = self.base.iter().map(|node| node.0).collect();
+        let frame = Frame { streams, season: &model.season, sources: &sources, nodes: &nodes };
+        let laws = Laws {
+            alpha: self.components.iter().map(|own| own.follow_ups.value).collect(),
+            beta: self.components.iter().map(|own| own.rate()).collect(),
+            weights: self.base.iter().map(|node| node.1).collect(),
+        };
+        let mut buffers = Buffers::default();
+        let of_user = |user: &Stream| {
+            frame.follow(&laws, user, &mut buffers);
+            let watched = streams.end - user.opens;
+            Ahead {
+                own: self,
+                buffers: &buffers,
+                elsewhere: elsewhere(&sources, &buffers, watched),
+                days,
+                ahead,
+            }
+            .outlook(user.user)
+        };
+        streams.users.iter().map(of_user).collect()
+    }
+}
+
+/// The user's events elsewhere, per day.
+fn elsewhere(sources: &[u16], buffers: &Buffers, days: f64) -> f64 {
+    let place = sources.iter().position(|source| *source == ELSEWHERE);
+    let events = place.and_then(|place| buffers.left.get(place)).map_or(0.0, |left| left.1);
+    // One event's worth of doubt, or who came a minute ago would come every minute.
+    events / (days + 1.0)
+}
+
+struct Ahead<'a> {
+    own: &'a CategoryIntensity,
+    buffers: &'a Buffers,
+    elsewhere: f64,
+    days: f64,
+    /// Days ahead, each hour weighing as the season says.
+    ahead: f64,
+}
+
+impl Ahead<'_> {
+    fn outlook(&self, user: UserId) -> Outlook {
+        let nodes = || self.own.base.iter().zip(&self.buffers.posterior);
+        let base: f64 = nodes().map(|(node, share)| node.0 * share).sum();
+        let excited = self.excited();
+        let none: f64 = nodes().map(|(node, share)| share * (-node.0 * self.ahead - excited).exp()).sum();
+        Outlook {
+            user,
+            category: self.own.category,
+            base_per_day: base,
+            excited_per_day: self.parts().map(|(size, _)| size).sum(),
+            expected: self.expected(base),
+            probability: (1.0 - none).clamp(0.0, 1.0),
+            half_life_days: self.half_life(),
+        }
+    }
+
+    /// Rate now of what each component excites, and how fast it falls.
+    fn parts(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let components = self.own.components.iter().zip(&self.buffers.left);
+        components.map(|(own, (left, _))| (own.follow_ups.value * own.rate() * left, own.rate()))
+    }
+
+    /// What is excited within the horizon as long as nothing happens in the category.
+    fn excited(&self) -> f64 {
+        let left: f64 = self.parts().map(|(size, rate)| size / rate * -(-rate * self.days).exp_m1()).sum();
+        let new = self.own.components.iter().filter(|own| own.source == Source::Elsewhere).map(|own| {
+            let rate = own.rate();
+            own.follow_ups.value * self.elsewhere * (self.days + (-rate * self.days).exp_m1() / rate)
+        });
+        left + new.sum::<f64>()
+    }
+
+    fn expected(&self, base: f64) -> f64 {
+        let total: f64 = self
+            .own
+            .components
+            .iter()
+            .filter(|own| own.source != Source::Elsewhere)
+            .map(|own| own.events as f64)
+            .sum();
+        let mut sizes: Vec<f64> = self.parts().map(|(size, _)| size).collect();
+        let (step, base) = (self.days / STEPS as f64, base * self.ahead / self.days);
+        let mut expected = 0.0;
+        for _ in 0..STEPS {
+            let rate = base + sizes.iter().sum::<f64>();
+            expected += rate * step;
+            for (size, own) in sizes.iter_mut().zip(&self.own.components) {
+                let fed = match own.source {
+                    Source::Elsewhere => self.elsewhere,
+                    Source::Type(_) => rate * own.events as f64 / total,
+                };
+                // Exact for a constant feed, so that no rate is too fast for the step.
+                let kept = (-own.rate() * step).exp();
+                *size = *size * kept + own.follow_ups.value * fed * (1.0 - kept);
+            }
+        }
+        expected
+    }
+
+    fn half_life(&self) -> Option<f64> {
+        let after = |days: f64| self.parts().map(|(size, rate)| size * (-rate * days).exp()).sum::<f64>();
+        let now = after(0.0);
+        if now <= 1e-9 {
+            return None;
+        }
+        // The sum of falling exponentials has halved between the shortest and the longest of their half-lives.
+        let half_lives = || self.own.components.iter().map(|own| own.half_life.value);
+        let (mut low, mut high) =
+            (half_lives().fold(f64::INFINITY, f64::min), half_lives().fold(0.0, f64::max));
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if after(middle) > 0.5 * now { low = middle } else { high = middle }
+        }
+        Some(0.5 * (low + high))
+    }
+}

@@ -1,0 +1,161 @@
+//! What the users did in one category and beside it, laid out for many passes.
+//!
+//! - A user is watched from their first event, on which all is conditioned, to the end of the log.
+//! - Events of one moment excite later ones only, and count as one wish.
+//! - Of users without an event in the category only how long they were watched matters, and how long ago they did
+//!   something else: both are counted in bands.
+
+use super::Season;
+use crate::events::{EventLog, History, Timestamp, UserId};
+
+/// An event outside of the category.
+pub(super) const ELSEWHERE: u16 = u16::MAX;
+/// Bands of a doubling.
+const BANDS: f64 = 8.0;
+
+/// One event of a user.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Moment {
+    /// Days since the start of the log.
+    pub(super) day: f64,
+    /// Event type, or [`ELSEWHERE`].
+    pub(super) source: u16,
+    /// Hour of the week.
+    pub(super) hour: u8,
+}
+
+/// One user with events in the category.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stream {
+    pub(super) user: UserId,
+    /// First of the user's moments, and the one after the last.
+    pub(super) first: usize,
+    pub(super) last: usize,
+    /// When watching begins.
+    pub(super) opens: f64,
+    /// Days watched, each hour weighing as the season says.
+    pub(super) exposure: f64,
+}
+
+/// All users, as one category sees them.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    pub(super) moments: Vec<Moment>,
+    pub(super) users: Vec<Stream>,
+    /// Exposures of users without events in the category, with their numbers.
+    pub(super) quiet: Vec<(f64, f64)>,
+    /// Days left at moments of such users, with their numbers.
+    pub(super) quiet_moments: Vec<(f64, f64)>,
+    /// When watching ends, in days since the start of the log.
+    pub(super) end: f64,
+}
+
+/// What all categories see alike of a log.
+pub(super) struct Watched<'a> {
+    pub(super) log: &'a EventLog,
+    pub(super) categories: &'a [Option<u32>],
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    /// Users of each category.
+    members: Vec<Vec<u32>>,
+    /// Exposure of each user.
+    exposures: Vec<f64>,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn new(
+        log: &'a EventLog,
+        categories: &'a [Option<u32>],
+        end: Timestamp,
+        season: &Season,
+    ) -> Self {
+        let n_categories = categories.iter().flatten().max().map_or(0, |&last| last as usize + 1);
+        let mut members: Vec<Vec<u32>> = vec![Vec::new(); n_categories];
+        for (user, history) in log.histories() {
+            for item in history.before(end).items() {
+                let Some(category) = category(categories, item.index()) else { continue };
+                let members = &mut members[category as usize];
+                if members.last() != Some(&user.0) {
+                    members.push(user.0);
+                }
+            }
+        }
+        let start = log.span().map_or(Timestamp::from_millis(0), |span| span.0);
+        let exposure = |history: History<'_>| {
+            let opens = history.before(end).times().first().copied().unwrap_or(end);
+            season.between(opens, end)
+        };
+        let exposures = log.histories().map(|(_, history)| exposure(history)).collect();
+        Self { log, categories, start, end, members, exposures }
+    }
+
+    pub(super) fn n_categories(&self) -> usize {
+        self.members.len()
+    }
+
+    fn day(&self, time: Timestamp) -> f64 {
+        time.days_since(self.start)
+    }
+
+    /// The users as a category sees them.
+    pub(super) fn streams(&self, category: usize) -> Streams {
+        let mut streams = Streams { end: self.day(self.end), ..Streams::default() };
+        let (mut quiet, mut quiet_moments) = (Bands::default(), Bands::default());
+        let mut members = self.members[category].iter().peekable();
+        for (user, history) in self.log.histories() {
+            let history = history.before(self.end);
+            let exposure = self.exposures[user.index()];
+            if members.next_if_eq(&&user.0).is_some() {
+                let first = streams.moments.len();
+                self.add_moments(history, category as u32, &mut streams.moments);
+                let (last, opens) = (streams.moments.len(), streams.moments[first].day);
+                streams.users.push(Stream { user, first, last, opens, exposure });
+            } else if !history.is_empty() {
+                quiet.add(exposure);
+                distinct(history.times()).for_each(|time| quiet_moments.add(self.end.days_since(time)));
+            }
+        }
+        (streams.quiet, streams.quiet_moments) = (quiet.counts(), quiet_moments.counts());
+        streams
+    }
+
+    fn add_moments(&self, history: History<'_>, own: u32, moments: &mut Vec<Moment>) {
+        let first = moments.len();
+        for event in history.iter() {
+            let is_own = category(self.categories, event.item.index()) == Some(own);
+            let source = if is_own { u16::from(event.event_type.0) } else { ELSEWHERE };
+            let moment = Moment { day: self.day(event.time), source, hour: event.time.hour_of_week() as u8 };
+            let together = moments[first..].iter().rev().take_while(|other| other.day == moment.day);
+            if !together.clone().any(|other| other.source == source) {
+                moments.push(moment);
+            }
+        }
+    }
+}
+
+pub(super) fn category(categories: &[Option<u32>], item: usize) -> Option<u32> {
+    categories.get(item).copied().flatten()
+}
+
+/// Times without their repetitions.
+fn distinct(times: &[Timestamp]) -> impl Iterator<Item = Timestamp> + '_ {
+    times.chunk_by(|a, b| a == b).filter_map(|group| group.first().copied())
+}
+
+/// Positive numbers counted in bands that are a fraction of a doubling wide.
+#[derive(Default)]
+struct Bands(std::collections::BTreeMap<i32, (f64, f64)>);
+
+impl Bands {
+    fn add(&mut self, value: f64) {
+        let band = (value.max(1e-6).log2() * BANDS).floor() as i32;
+        let (sum, count) = self.0.entry(band).or_default();
+        *sum += value;
+        *count += 1.0;
+    }
+
+    /// The mean of each band, with its count.
+    fn counts(self) -> Vec<(f64, f64)> {
+        self.0.into_values().map(|(sum, count)| (sum / count, count)).collect()
+    }
+}

@@ -1,0 +1,177 @@
+use super::*;
+use crate::events::EventColumns;
+
+fn interval(value: f64) -> Interval {
+    Interval { value, low: value, high: value }
+}
+
+fn component(source: Source, events: u64, follow_ups: f64, half_life: f64) -> Component {
+    Component { source, events, follow_ups: interval(follow_ups), half_life: interval(half_life) }
+}
+
+/// Two categories that excite each other a little; half of the users want nothing of each by themselves.
+fn planted() -> Intensity {
+    let season =
+        Season::of_counts(&(0..168).map(|hour| f64::from(100 + 40 * (hour % 24))).collect::<Vec<_>>());
+    let category = |category: u32, pace: f64| CategoryIntensity {
+        category,
+        components: vec![
+            component(Source::Type(EventTypeId(0)), 3, 0.5, 0.5 * pace),
+            component(Source::Type(EventTypeId(1)), 1, 0.7, 4.0 * pace),
+            component(Source::Elsewhere, 4, 0.1, 1.0),
+        ],
+        base: vec![(0.0, 0.5), (0.03, 0.3), (0.12, 0.2)],
+        log_likelihood: 0.0,
+        is_top: true,
+    };
+    Intensity { season, categories: vec![category(0, 1.0), category(1, 1.5)] }
+}
+
+fn types() -> Vec<String> {
+    ["view", "cart"].map(str::to_owned).to_vec()
+}
+
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+fn refit(planted: &Intensity, users: u32, seed: u64) -> Intensity {
+    let log = planted.simulate(&types(), START, 150.0, users, seed).unwrap();
+    Intensity::fit(&log, &[Some(0), Some(1), None], START.plus_days(150.0), IntensitySettings::default())
+        .unwrap()
+}
+
+#[test]
+fn slopes_are_those_of_differences() {
+    let log = planted().simulate(&types(), START, 60.0, 60, 1).unwrap();
+    let season = planted().season;
+    let watched = Watched::new(&log, &[Some(0), Some(1), None], START.plus_days(60.0), &season);
+    let streams = watched.streams(1);
+    let frame = Frame {
+        streams: &streams,
+        season: &season,
+        sources: &[0, 1, ELSEWHERE],
+        nodes: &[0.0, 0.02, 0.05, 0.1, 0.2, 0.4],
+    };
+    let at = Point { values: vec![-0.7, 0.4, -0.3, -1.6, -2.0, -0.5, 0.3, 0.2, -0.6, 0.4, -0.9] };
+    let sums = frame.pass(&at);
+    for place in 0..at.values.len() {
+        let moved = |by: f64| {
+            let mut near = at.clone();
+            near.values[place] += by;
+            frame.pass(&near).value
+        };
+        let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+        let slope = sums.slope[place];
+        assert!((slope - numeric).abs() < 1e-4 * (1.0 + numeric.abs()), "{place}: {slope} is not {numeric}");
+    }
+}
+
+/// The likelihood by its definition: one user, one node, sums over all pairs of events.
+#[test]
+fn the_likelihood_is_that_of_its_definition() {
+    let days = [0.0, 0.4, 0.5, 2.0, 2.25, 7.0];
+    let kinds = [0u8, 1, 0, 0, 1, 0];
+    let items = [0u32, 1, 0, 0, 0, 0];
+    let log = EventLog::from_columns(EventColumns {
+        users: vec![0; 6],
+        items: items.to_vec(),
+        times: days.iter().map(|&day| START.plus_days(day)).collect(),
+        types: kinds.iter().map(|&kind| EventTypeId(kind)).collect(),
+        user_names: vec!["u".into()],
+        item_names: vec!["a".into(), "b".into()],
+        event_types: types(),
+        ..EventColumns::default()
+    })
+    .unwrap();
+    let (season, end) = (planted().season, 10.0);
+    let watched = Watched::new(&log, &[Some(0), Some(1)], START.plus_days(end), &season);
+    let streams = watched.streams(0);
+    let frame = Frame { streams: &streams, season: &season, sources: &[0, 1, ELSEWHERE], nodes: &[0.0, 0.1] };
+    let (alpha, beta) = ([0.5f64, 0.7, 0.1], [1.4f64, 0.2, 0.7]);
+    let values = alpha.iter().zip(&beta).flat_map(|(alpha, beta)| [alpha.ln(), beta.ln()]).chain([
+        -800.0,
+        0.0,
+        f64::ln(0.1),
+    ]);
+    let found = frame.pass(&Point { values: values.collect() }).value;
+    let source = |place: usize| if items[place] == 0 { usize::from(kinds[place]) } else { 2 };
+    let mut expected = -0.1 * season.between(START, START.plus_days(end));
+    for k in 0..6 {
+        expected -= alpha[source(k)] * (1.0 - (-beta[source(k)] * (end - days[k])).exp());
+        if k > 0 && items[k] == 0 {
+            let excited = |j: usize| {
+                let own = source(j);
+                alpha[own] * beta[own] * (-beta[own] * (days[k] - days[j])).exp()
+            };
+            let rate = 0.1 * season.at(START.plus_days(days[k])) + (0..k).map(excited).sum::<f64>();
+            expected += rate.ln();
+        }
+    }
+    assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+}
+
+#[test]
+fn what_was_simulated_comes_back() {
+    let found = refit(&planted(), 1_500, 3);
+    for (own, truth) in found.categories.iter().zip(planted().categories) {
+        assert!(own.is_top);
+        for (own, truth) in own.components.iter().zip(&truth.components) {
+            let error = |found: Interval, truth: Interval| (found.value / truth.value).ln().abs();
+            let bound = if truth.source == Source::Elsewhere { 0.5 } else { 0.2 };
+            assert!(error(own.half_life, truth.half_life) < bound, "{own:?}");
+            assert!(error(own.follow_ups, truth.follow_ups) < bound, "{own:?}");
+        }
+        let quiet = own.base.iter().filter(|node| node.0 < 0.01).map(|node| node.1).sum::<f64>();
+        assert!((quiet - 0.5).abs() < 0.1, "{:?}", own.base);
+    }
+}
+
+#[test]
+fn the_same_bits_on_any_number_of_threads() {
+    let on = |threads| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
+            .install(|| refit(&planted(), 80, 5))
+    };
+    assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn a_log_of_one_moment_is_refused() {
+    let log = EventLog::from_columns(EventColumns {
+        users: vec![0, 0],
+        items: vec![0, 0],
+        times: vec![START; 2],
+        types: vec![EventTypeId(0); 2],
+        user_names: vec!["u".into()],
+        item_names: vec!["a".into()],
+        event_types: types(),
+        ..EventColumns::default()
+    })
+    .unwrap();
+    for categories in [[Some(0)], [None]] {
+        let message =
+            Intensity::fit(&log, &categories, START, IntensitySettings::default()).unwrap_err().to_string();
+        assert!(message.contains("two different times"), "{message}");
+    }
+}
+
+#[test]
+fn what_is_to_come_is_what_comes() {
+    let (model, types, days) = (planted(), types(), 14.0);
+    let log = model.simulate(&types, START, 150.0 + days, 3_000, 9).unwrap();
+    let at = START.plus_days(150.0);
+    let outlooks = model.outlooks(&log, &[Some(0), Some(1), None], at, days);
+    assert!(outlooks.len() > 2_000);
+    let (mut expected, mut came, mut probability, mut any) = (0.0, 0.0, 0.0, 0.0);
+    for own in &outlooks {
+        let history = log.history(own.user);
+        let known = history.before(at).len();
+        let events = history.items()[known..].iter().filter(|item| item.0 == own.category).count() as f64;
+        (expected, came) = (expected + own.expected, came + events);
+        (probability, any) = (probability + own.probability, any + f64::from(u8::from(events > 0.0)));
+    }
+    assert!((expected / came - 1.0).abs() < 0.06, "{expected} were expected, {came} came");
+    assert!((probability / any - 1.0).abs() < 0.04, "{probability} were expected, {any} came");
+}
