@@ -14,7 +14,7 @@
 
 use std::time::Instant;
 
-use wane::decay::intensity::{CategoryIntensity, Component, Intensity, IntensitySettings, Season, Source};
+use wane::decay::intensity::{CategoryIntensity, Component, Intensity, Season, Source};
 use wane::decay::survival::Interval;
 use wane::events::{EventTypeId, Timestamp};
 use wane::simulate::{Shop, ShopSettings, simulate};
@@ -54,7 +54,7 @@ fn fit(shop: &Shop) -> Intensity {
         shop.catalogue.categories.iter().map(|path| path.last().copied()).collect();
     let end = shop.log.span().unwrap().1.plus_days(1e-6);
     let begun = Instant::now();
-    let found = Intensity::fit(&shop.log, &categories, end, IntensitySettings::default()).unwrap();
+    let found = Intensity::fit(&shop.log, &categories, end).unwrap();
     println!(
         "  {} events: {:.1} s, {} of {} categories at their tops",
         shop.log.len(),
@@ -144,8 +144,7 @@ fn logs() {
     for seed in 0..LOGS {
         let log = planted.simulate(&types, START, 150.0, 1_000, seed).unwrap();
         let end = START.plus_days(150.0);
-        let found =
-            Intensity::fit(&log, &[Some(0), Some(1), None], end, IntensitySettings::default()).unwrap();
+        let found = Intensity::fit(&log, &[Some(0), Some(1), None], end).unwrap();
         let mut place = 0;
         for (own, truth) in found.categories.iter().zip(&planted.categories) {
             for (own, truth) in own.components.iter().zip(&truth.components) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use wane::decay::intensity::{Component, Intensity, IntensitySettings, Source};
+use wane::decay::intensity::{Component, Intensity, Source};
 use wane::eval::report::{TruthRow, render};
 use wane::eval::{Estimate, JudgeSettings, Span, Split, Targets};
 use wane::events::{UserId, format_days};
@@ -108,7 +108,7 @@ fn learned_beside_truth(data: &Dataset, truth: &Truth) -> Result<Vec<Cell>> {
     let catalogue = data.catalogue.as_ref().context("the simulated shop has a catalogue")?;
     let categories: Vec<Option<u32>> = catalogue.categories.iter().map(|path| path.last().copied()).collect();
     let end = just_after(data.log.span());
-    let learned = Intensity::fit(&data.log, &categories, end, IntensitySettings::default())?;
+    let learned = Intensity::fit(&data.log, &categories, end)?;
     let cells =
         learned.categories.iter().flat_map(|own| own.components.iter().map(|cell| (own.category, cell)));
     Ok(cells.filter_map(|(category, cell)| beside_truth(category, cell, data, catalogue, truth)).collect())

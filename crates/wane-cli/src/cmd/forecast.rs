@@ -8,13 +8,17 @@ use wane::pipeline::{
     evaluate_forecasts, interest_forecasts, read,
 };
 
-use crate::args::{Evaluate, Forecast};
+use crate::args::{Evaluate, Forecast, ProtocolName};
 use crate::config::told_apart;
 use crate::terminal::{Terminal, count, table};
 
 /// Runs the command.
 pub(crate) fn run(args: &Forecast, terminal: Terminal) -> Result<()> {
     let horizon = parse_days("horizon", &args.horizon)?;
+    ensure!(
+        args.by.is_some() || args.catalogue.catalogue.is_none(),
+        "--catalogue says what users want, which is forecast with --by; leave it out or add --by category"
+    );
     let sources = args.events.sources(Some(&args.catalogue))?;
     let spinner = terminal.spinner("reading and fitting");
     if let Some(by) = args.by {
@@ -105,8 +109,35 @@ fn interest_words(found: &InterestForecasts, show: usize) -> String {
     )
 }
 
+/// Flags of the ranking task that were given all the same.
+fn of_ranking(args: &Evaluate) -> Vec<&'static str> {
+    let flags = [
+        ("--protocol", args.protocol != ProtocolName::TimeSplit),
+        ("--targets", args.targets.is_some()),
+        ("--test-span", args.test_span.is_some()),
+        ("--valid-span", args.valid_span.is_some()),
+        ("--train", args.train.is_some()),
+        ("--valid", args.valid.is_some()),
+        ("--test", args.test.is_some()),
+        ("--negatives", args.negatives.is_some()),
+        ("--valid-negatives", args.valid_negatives.is_some()),
+        ("--withhold-items", args.withhold_items.is_some()),
+        ("--exclude-seen", args.exclude_seen),
+        ("--models", !args.models.is_empty()),
+        ("--no-relations", args.no_relations),
+        ("--tune", args.tune > 0),
+        ("--log-dir", args.log_dir.is_some()),
+        ("--on-validation", args.on_validation),
+        ("--report", args.report.is_some()),
+        ("--config", args.shared.config.is_some()),
+    ];
+    flags.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag).collect()
+}
+
 /// Judges forecasts.
 pub(crate) fn evaluate(args: &Evaluate, terminal: Terminal) -> Result<()> {
+    let strange = of_ranking(args);
+    ensure!(strange.is_empty(), "{} belong to --task ranking; leave them out here", strange.join(", "));
     let horizon = parse_days("horizon", args.horizon.as_deref().unwrap_or("14d"))?;
     let sources = args.events.sources(Some(&args.catalogue))?;
     ensure!(

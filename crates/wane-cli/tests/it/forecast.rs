@@ -65,11 +65,15 @@ fn forecasts_are_judged_beside_baselines() {
 }
 
 #[test]
-fn a_horizon_that_the_log_cannot_teach_is_refused() {
+fn what_a_forecast_cannot_use_is_refused() {
     let said = failure(shop(), "evaluate shop/events.parquet --task forecast --horizon 400d");
     assert!(said.contains("`horizon`") && said.contains("a part of the log's"), "{said}");
     let said = failure(shop(), "evaluate shop/events.parquet --horizon 7d");
     assert!(said.contains("belong to --task forecast"), "{said}");
     let said = failure(shop(), "forecast shop/events.parquet --by category");
     assert!(said.contains("--catalogue"), "{said}");
+    let said = failure(shop(), "forecast shop/events.parquet --catalogue shop/catalogue.parquet");
+    assert!(said.contains("add --by category"), "{said}");
+    let said = failure(shop(), "evaluate shop/events.parquet --task forecast --models trace --report r.html");
+    assert!(said.contains("--models, --report belong to --task ranking"), "{said}");
 }

@@ -92,6 +92,7 @@ impl Logistic {
                 let step = factor.solve(slope);
                 (0..size).map(|a| step[(a, 0)]).collect()
             }
+            // With the prior it is positive definite for finite features, which all callers give; else nothing moves.
             Err(_) => vec![0.0; size],
         }
     }

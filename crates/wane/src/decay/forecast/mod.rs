@@ -3,7 +3,7 @@
 //! Two views of the same log are put together:
 //!
 //! - **intensity** ([`Intensity`]): base rate and what past events excite;
-//! - **return**: the hazard of coming back at this age of the last event, by the user's own pace ([`renewal`](self)).
+//! - **return**: the hazard of coming back at this age of the last event, by the user's own pace (`renewal`).
 //!
 //! Beside them stand how often, how lately, and how active the user is at all. A logistic regression weighs them (Platt 1999;
 //! Wolpert 1992), on questions that the log itself answers: at [`CUTS`] earlier moments, one horizon apart, with laws that were
@@ -16,7 +16,7 @@ mod renewal;
 use std::collections::BTreeMap;
 
 use self::renewal::Renewal;
-use super::intensity::{Intensity, IntensitySettings, Outlook};
+use super::intensity::{Intensity, Outlook};
 use crate::error::{Error, Result};
 use crate::events::{EventLog, Timestamp};
 
@@ -58,14 +58,11 @@ struct Laws {
     renewal: Renewal,
 }
 
-/// Pairs at a moment with their features.
-pub struct Table {
-    /// The pairs, by user, then key.
-    pub pairs: Vec<Pair>,
-    /// What the intensity says of each.
-    pub outlooks: Vec<Outlook>,
-    /// Rows of features.
-    pub rows: Vec<f64>,
+/// Pairs at a moment, by user, then key, with what the intensity says of each, and rows of features.
+struct Table {
+    pairs: Vec<Pair>,
+    outlooks: Vec<Outlook>,
+    rows: Vec<f64>,
 }
 
 /// A fitted forecaster.
@@ -74,8 +71,6 @@ pub struct Forecaster<'a> {
     asked: ForecastAsked<'a>,
     laws: Laws,
     weights: Logistic,
-    /// What the weights were learned from.
-    pub taught: Vec<Table>,
 }
 
 impl<'a> Forecaster<'a> {
@@ -87,7 +82,8 @@ impl<'a> Forecaster<'a> {
         let start = log.span().map_or(asked.at, |span| span.0);
         let days = asked.at.days_since(start);
         let longest = days / (CUTS + 1) as f64;
-        if !(asked.horizon > 0.0 && asked.horizon <= longest) {
+        let is_within = asked.horizon > 0.0 && asked.horizon <= longest;
+        if !is_within {
             let expected = format!("above 0, to {longest:.1} days: a part of the log's {days:.1}");
             return Err(Error::setting("horizon", expected, format!("{} days", asked.horizon)));
         }
@@ -99,7 +95,7 @@ impl<'a> Forecaster<'a> {
         let came: Vec<bool> =
             taught.iter().flat_map(|table| table.pairs.iter().map(|pair| pair.came)).collect();
         let weights = Logistic::fit(&rows, WIDTH, &came);
-        Ok(Self { log, asked, laws: Laws::fit(log, asked)?, weights, taught })
+        Ok(Self { log, asked, laws: Laws::fit(log, asked)?, weights })
     }
 
     /// The forecasts of all pairs, by user, then key.
@@ -125,10 +121,7 @@ impl Laws {
                 remedy: "Give a longer log or a shorter --horizon".to_owned(),
             });
         }
-        Ok(Self {
-            intensity: Intensity::fit(log, asked.keys, asked.at, IntensitySettings::default())?,
-            renewal: Renewal::fit(&known),
-        })
+        Ok(Self { intensity: Intensity::fit(log, asked.keys, asked.at)?, renewal: Renewal::fit(&known) })
     }
 
     fn table(&self, log: &EventLog, asked: ForecastAsked<'_>) -> Table {

@@ -109,11 +109,9 @@ impl Counts {
         let total = self.0.iter().fold((0.0, 0.0), |total, own| (total.0 + own.0, total.1 + own.1));
         let even = (total.0 + 0.5) / (total.1 + 1.0);
         let of_all = |place: usize| of_all.map_or(even, |all| all[place]);
-        let k = |place: usize| if place < self.0.len() { BORROWED } else { 0.0 };
-        self.0
-            .iter()
-            .enumerate()
-            .map(|(place, (returns, time))| (returns + k(place)) / (time + k(place) / of_all(place)))
-            .collect()
+        let hazard = |(place, (returns, time)): (usize, &(f64, f64))| {
+            (returns + BORROWED) / (time + BORROWED / of_all(place))
+        };
+        self.0.iter().enumerate().map(hazard).collect()
     }
 }

@@ -44,21 +44,6 @@ const ROUNDS: usize = 2;
 /// Half of a 95 % interval, in standard errors.
 const NORMAL: f64 = 1.96;
 
-/// How the fit is done.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct IntensitySettings {
-    /// Half-lives of an event type in a category; the demo's shop has one.
-    pub scales: usize,
-    /// Whether events elsewhere excite a category.
-    pub elsewhere: bool,
-}
-
-impl Default for IntensitySettings {
-    fn default() -> Self {
-        Self { scales: 1, elsewhere: true }
-    }
-}
-
 /// What feeds a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -119,12 +104,7 @@ impl Intensity {
     ///
     /// # Errors
     /// [`Error::Empty`] when no event has a category or all events are at one moment.
-    pub fn fit(
-        log: &EventLog,
-        categories: &[Option<u32>],
-        end: Timestamp,
-        settings: IntensitySettings,
-    ) -> Result<Self> {
+    pub fn fit(log: &EventLog, categories: &[Option<u32>], end: Timestamp) -> Result<Self> {
         let mut season = Season::even();
         let mut found: Vec<Fitted> = Vec::new();
         for _ in 0..ROUNDS {
@@ -132,7 +112,7 @@ impl Intensity {
             let fit = |category: usize| {
                 let streams = watched.streams(category);
                 let former = found.iter().find(|former| former.category == category as u32);
-                Fitted::of(category as u32, &streams, &season, settings, former)
+                Fitted::of(category as u32, &streams, &season, former)
             };
             found = (0..watched.n_categories()).into_par_iter().filter_map(fit).collect();
             let mut counts = Season::no_counts();
@@ -161,13 +141,7 @@ struct Fitted {
 }
 
 impl Fitted {
-    fn of(
-        category: u32,
-        streams: &Streams,
-        season: &Season,
-        settings: IntensitySettings,
-        former: Option<&Self>,
-    ) -> Option<Self> {
+    fn of(category: u32, streams: &Streams, season: &Season, former: Option<&Self>) -> Option<Self> {
         let wishes = streams.moments.iter().filter(|moment| moment.source != ELSEWHERE).count() as f64;
         let exposure: f64 = streams.users.iter().map(|user| user.exposure).sum::<f64>()
             + streams.quiet.iter().map(|(exposure, users)| exposure * users).sum::<f64>();
@@ -182,17 +156,11 @@ impl Fitted {
             }
         }
         sources.sort_unstable();
-        sources.retain(|(source, _)| settings.elsewhere || *source != ELSEWHERE);
-        let spread = |&(source, count): &(u16, u64)| {
-            let scales = if source == ELSEWHERE { 1 } else { settings.scales };
-            vec![(source, count); scales]
-        };
-        let components: Vec<(u16, u64)> = sources.iter().flat_map(spread).collect();
         // Half of what comes is taken to be excited.
         let mean = 0.5 * wishes / exposure;
         let nodes: Vec<f64> = std::iter::once(0.0).chain(NODES.map(|step| mean * STEP.powi(step))).collect();
-        let prior = start(streams, &components, settings.scales);
-        let own: Vec<u16> = components.iter().map(|component| component.0).collect();
+        let prior = start(streams, &sources);
+        let own: Vec<u16> = sources.iter().map(|source| source.0).collect();
         let frame = Frame { streams, season, sources: &own, nodes: &nodes };
         let top = climb(&frame, &prior, former.map_or(&prior, |former| &former.top.at));
         let base_hours = top.base_hours.clone();
@@ -200,7 +168,7 @@ impl Fitted {
             ELSEWHERE => Source::Elsewhere,
             kind => Source::Type(EventTypeId(kind as u8)),
         };
-        let components = components.into_iter().map(|(place, count)| (source(place), count)).collect();
+        let components = sources.into_iter().map(|(place, count)| (source(place), count)).collect();
         Some(Self {
             category,
             components,
@@ -233,8 +201,8 @@ impl Fitted {
     }
 }
 
-/// Where to start: half-lives spread over the gaps between a user's moments in the category.
-fn start(streams: &Streams, components: &[(u16, u64)], scales: usize) -> Point {
+/// Where to start: half-lives of the median gap between a user's moments in the category.
+fn start(streams: &Streams, sources: &[(u16, u64)]) -> Point {
     let mut gaps: Vec<f64> = streams
         .users
         .iter()
@@ -247,17 +215,12 @@ fn start(streams: &Streams, components: &[(u16, u64)], scales: usize) -> Point {
         .filter(|&gap| gap > 0.0)
         .collect();
     gaps.sort_by(f64::total_cmp);
-    let quantile = |part: f64| {
-        let place = (part * gaps.len() as f64) as usize;
-        gaps.get(place).copied().unwrap_or(streams.end / 10.0).max(1e-6)
+    let gap = gaps.get(gaps.len() / 2).copied().unwrap_or(streams.end / 10.0).max(1e-6);
+    let of_source = |(source, _): &(u16, u64)| {
+        let follow_ups = if *source == ELSEWHERE { 0.02f64 } else { 0.3 };
+        [follow_ups.ln(), (std::f64::consts::LN_2 / gap).ln()]
     };
-    let mut values = Vec::new();
-    for (place, (source, _)) in components.iter().enumerate() {
-        let scale = place % scales.max(1);
-        let part = if *source == ELSEWHERE { 0.5 } else { (scale as f64 + 1.0) / (scales as f64 + 1.0) };
-        let alpha = if *source == ELSEWHERE { 0.02 } else { 0.3 / scales as f64 };
-        values.extend([f64::ln(alpha), (std::f64::consts::LN_2 / quantile(part)).ln()]);
-    }
+    let mut values: Vec<f64> = sources.iter().flat_map(of_source).collect();
     // Half of the users want nothing; the others' base rates lie around the mean.
     let n = NODES.count() as f64;
     values.extend([(0.3 * n).ln(), 0.0, -1.5]);

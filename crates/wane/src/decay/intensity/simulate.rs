@@ -133,7 +133,7 @@ impl CategoryIntensity {
         drawn.or(self.base.last()).map_or(0.0, |node| node.0)
     }
 
-    /// A type as often as it came. Where a type has several half-lives, it counts as often for each type.
+    /// A type as often as it came.
     fn draw_type(&self, random: &mut Xoshiro256PlusPlus) -> EventTypeId {
         let types = self.components.iter().filter_map(|own| match own.source {
             Source::Type(kind) => Some((kind, own.events as f64)),

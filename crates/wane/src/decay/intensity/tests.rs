@@ -35,8 +35,7 @@ const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn refit(planted: &Intensity, users: u32, seed: u64) -> Intensity {
     let log = planted.simulate(&types(), START, 150.0, users, seed).unwrap();
-    Intensity::fit(&log, &[Some(0), Some(1), None], START.plus_days(150.0), IntensitySettings::default())
-        .unwrap()
+    Intensity::fit(&log, &[Some(0), Some(1), None], START.plus_days(150.0)).unwrap()
 }
 
 #[test]
@@ -151,8 +150,7 @@ fn a_log_of_one_moment_is_refused() {
     })
     .unwrap();
     for categories in [[Some(0)], [None]] {
-        let message =
-            Intensity::fit(&log, &categories, START, IntensitySettings::default()).unwrap_err().to_string();
+        let message = Intensity::fit(&log, &categories, START).unwrap_err().to_string();
         assert!(message.contains("two different times"), "{message}");
     }
 }
