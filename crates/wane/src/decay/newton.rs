@@ -9,6 +9,8 @@ use super::jet::Jet;
 const STEPS: usize = 200;
 /// Newton's decrement (twice what is still to be gained, in nats) at which the top has been reached.
 const TOP: f64 = 1e-10;
+/// Share of a likelihood that its rounding may hide.
+const ROUNDING: f64 = 1e-10;
 /// The furthest that a parameter moves in one step.
 const FURTHEST: f64 = 2.0;
 
@@ -28,11 +30,9 @@ pub(super) fn climb<const N: usize, E>(
             damping = more(damping, &here);
             continue;
         };
-        if damping == 0.0 {
-            let decrement: f64 = step.iter().zip(&here.slope).map(|(step, slope)| step * slope).sum();
-            if decrement.abs() < TOP {
-                return Some(Ok((at, here)));
-            }
+        let decrement: f64 = step.iter().zip(&here.slope).map(|(step, slope)| step * slope).sum();
+        if damping == 0.0 && decrement.abs() < TOP {
+            return Some(Ok((at, here)));
         }
         let mut next = at;
         next.iter_mut().zip(&step).for_each(|(at, step)| *at += step.clamp(-FURTHEST, FURTHEST));
@@ -43,7 +43,8 @@ pub(super) fn climb<const N: usize, E>(
         if there.value >= here.value {
             (at, here) = (next, there);
             damping = if damping < 1e-6 * size(&here) { 0.0 } else { damping / 8.0 };
-        } else if step.iter().all(|step| step.abs() < 1e-12) {
+        } else if decrement.abs() < ROUNDING * here.value.abs() || step.iter().all(|step| step.abs() < 1e-12)
+        {
             // Rounding is all that is left.
             return Some(Ok((at, here)));
         } else {

@@ -8,24 +8,16 @@
 //!
 //! - P(active) is the share of its first summand in the sum;
 //! - the events to come in `h` days follow from it and Gauss's `2F1` (their equation 10).
-//!
-//! Logs of few users may be best explained at an edge: nobody ever leaves, or all are alike. There a weak normal prior on
-//! the parameters' logarithms keeps them finite, and the fit says that it did.
-
-use std::fmt;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::top::{NoFit, Top};
+use super::visits::Scaled;
 use super::{Visit, Visits};
 use crate::decay::jet::Jet;
-use crate::decay::newton::{climb, covariance};
 use crate::decay::survival::Parameter;
 
-/// Logarithm of a parameter beyond which it has run away.
-const EDGE: f64 = 9.0;
-/// Standard deviation of the prior, where there is need of one.
-const SPREAD: f64 = 2.0;
 /// Rows per piece of work.
 const PIECE: usize = 8_192;
 /// Terms of the series at most.
@@ -42,73 +34,23 @@ pub struct BgNbd {
     pub is_held: bool,
 }
 
-/// Why there is no fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoActivity {
-    /// Nobody ever came back: nothing can be learned of rates.
-    NoRepeats,
-    /// No top of the likelihood was found.
-    NoTop,
-}
-
-impl fmt::Display for NoActivity {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRepeats => write!(out, "no user came back on another day: a longer log is needed"),
-            Self::NoTop => write!(out, "the likelihood has no top"),
-        }
-    }
-}
-
 impl BgNbd {
     /// Fits the model by maximum likelihood.
     ///
     /// # Errors
-    /// [`NoActivity`], which says why there is no fit.
-    pub fn fit(visits: &Visits) -> Result<Self, NoActivity> {
-        let rows: Vec<(Visit, f64)> = visits.rows().map(|(visit, count)| (visit, count as f64)).collect();
-        let total = |number: fn(&Visit) -> f64| rows.iter().map(|(visit, n)| number(visit) * n).sum::<f64>();
-        let repeats = total(|visit| f64::from(visit.repeats));
-        if repeats == 0.0 {
-            return Err(NoActivity::NoRepeats);
-        }
-        // Ages in units of the mean time between visits keep all parameters near 1.
-        let unit = (total(|visit| visit.age_days) / repeats).max(1e-9);
-        let rows: Vec<(Visit, f64)> = rows
-            .into_iter()
-            .map(|(visit, n)| {
-                let (recency_days, age_days) = (visit.recency_days / unit, visit.age_days / unit);
-                (Visit { recency_days, age_days, ..visit }, n)
-            })
-            .collect();
-        let free = |at: [f64; 4]| log_likelihood(&rows, at);
-        let held = |at: [f64; 4]| free(at) + prior(at);
-        let check = |at: &[f64; 4]| if at.iter().all(|at| at.abs() < EDGE) { Ok(()) } else { Err(()) };
-        let start = [0.0, 0.0, 0.0, 1.0];
-        let found = climb(&free, &check, start).and_then(Result::ok);
-        let is_held = found.is_none();
-        let (at, top) = match found {
-            Some(found) => found,
-            None => {
-                climb(&held, &|_| Ok::<_, ()>(()), start).and_then(Result::ok).ok_or(NoActivity::NoTop)?
-            }
-        };
-        let covariance = covariance(&top).ok_or(NoActivity::NoTop)?;
-        let parameter = |place: usize, name: &'static str, unit: f64| {
-            let value = at[place].exp() * unit;
-            Parameter { name, value, standard_error: value * covariance[(place, place)].sqrt() }
-        };
-        // Each repeat has a density per unit.
-        let log_likelihood = free(at).value - repeats * unit.ln();
+    /// [`NoFit`], which says why there is no fit.
+    pub fn fit(visits: &Visits) -> Result<Self, NoFit> {
+        let scaled = Scaled::of(visits)?;
+        let top = Top::of(&scaled.rows, log_likelihood, [0.0, 0.0, 0.0, 1.0])?;
         Ok(Self {
             parameters: [
-                parameter(0, "r", 1.0),
-                parameter(1, "alpha", unit),
-                parameter(2, "a", 1.0),
-                parameter(3, "b", 1.0),
+                top.parameter(0, "r", 1.0),
+                top.parameter(1, "alpha", scaled.unit),
+                top.parameter(2, "a", 1.0),
+                top.parameter(3, "b", 1.0),
             ],
-            log_likelihood,
-            is_held,
+            log_likelihood: scaled.per_day(log_likelihood(&scaled.rows, top.at).value),
+            is_held: top.is_held,
         })
     }
 
@@ -191,12 +133,4 @@ fn log_likelihood(rows: &[(Visit, f64)], at: [f64; 4]) -> Jet<4> {
     // Pieces are summed in their order, whatever the threads.
     let pieces: Vec<Jet<4>> = rows.par_chunks(PIECE).map(of_piece).collect();
     pieces.into_iter().fold(Jet::constant(0.0), |sum, piece| sum + piece)
-}
-
-fn prior(at: [f64; 4]) -> Jet<4> {
-    let of_one = |place: usize| {
-        let own = Jet::parameter(place, at[place]);
-        own * own * (-0.5 / (SPREAD * SPREAD))
-    };
-    (0..4).map(of_one).fold(Jet::constant(0.0), |sum, own| sum + own)
 }

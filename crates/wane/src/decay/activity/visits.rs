@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::top::NoFit;
 use crate::events::{EventLog, History, MILLIS_PER_DAY, Timestamp};
 
 /// The rhythm of a user.
@@ -77,5 +78,38 @@ impl Visits {
     /// How many users.
     pub fn users(&self) -> u64 {
         self.counts.values().sum()
+    }
+}
+
+/// Rhythms whose days are counted in units of the mean time between visits, which keeps all parameters near 1.
+pub(super) struct Scaled {
+    /// In order of the repeats, with the number of users.
+    pub(super) rows: Vec<(Visit, f64)>,
+    /// Days of a unit.
+    pub(super) unit: f64,
+    repeats: f64,
+}
+
+impl Scaled {
+    /// From counts in which somebody came back.
+    pub(super) fn of(visits: &Visits) -> Result<Self, NoFit> {
+        let total = |number: fn(&Visit) -> f64| {
+            visits.rows().map(|(visit, users)| number(&visit) * users as f64).sum::<f64>()
+        };
+        let repeats = total(|visit| f64::from(visit.repeats));
+        if repeats == 0.0 {
+            return Err(NoFit::NoRepeats);
+        }
+        let unit = (total(|visit| visit.age_days) / repeats).max(1e-9);
+        let scaled = |(visit, users): (Visit, u64)| {
+            let (recency_days, age_days) = (visit.recency_days / unit, visit.age_days / unit);
+            (Visit { recency_days, age_days, ..visit }, users as f64)
+        };
+        Ok(Self { rows: visits.rows().map(scaled).collect(), unit, repeats })
+    }
+
+    /// A log-likelihood of days from one of units: each repeat has a density.
+    pub(super) fn per_day(&self, log_likelihood: f64) -> f64 {
+        log_likelihood - self.repeats * self.unit.ln()
     }
 }
