@@ -178,6 +178,15 @@ pub(crate) struct Halflife {
     pub(crate) catalogue: CatalogueArgs,
 }
 
+/// How users come back and leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ActivityModel {
+    /// They leave after a visit.
+    BgNbd,
+    /// They leave at any time.
+    ParetoNbd,
+}
+
 /// What interests are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CellBy {
@@ -193,21 +202,26 @@ pub(crate) enum CellBy {
     Item,
 }
 
-/// Who is still a customer, and how many visits are to come from each; with --by, who will want what.
+/// Who is still a customer, how many visits are to come from each and what they are worth; with --by, who will want what.
 ///
-/// Without --by it counts days with events: the model (BG/NBD) gives each user a rate of coming back and a chance of leaving for
-/// good. With --by it gives, for each user and each category (brand, item) that the user acted on, the probability of another event
+/// Without --by it counts days with events: the model (BG/NBD or Pareto/NBD, whichever explains the log better) gives each user a rate
+/// of coming back and a chance of leaving for good. Where the log has values it also says what the visits to come are worth
+/// (gamma-gamma). With --by it gives, for each user and each category (brand, item) that the user acted on, the probability of another event
 /// within the horizon.
 #[derive(Debug, Args)]
 #[command(mut_arg("paths", |paths| paths.required(true)))]
 #[command(after_help = "Examples:
   wane forecast sales.csv --horizon 30d
   wane forecast sales.parquet --horizon 8w --out forecast.parquet
+  wane forecast sales.csv --map value=amount --model pareto-nbd
   wane forecast sales.parquet --catalogue products.parquet --by category --horizon 14d --out interests.parquet")]
 pub(crate) struct Forecast {
     /// Look ahead category by category (brand by brand, item by item) instead of user by user.
     #[arg(long, value_enum)]
     pub(crate) by: Option<CellBy>,
+    /// How users come back and leave, user by user [default: the likelier of both].
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) model: Option<ActivityModel>,
     /// How far to look ahead.
     #[arg(long, value_name = "DURATION", default_value = "30d")]
     pub(crate) horizon: String,

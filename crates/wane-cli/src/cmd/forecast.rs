@@ -1,14 +1,17 @@
 //! `wane forecast`: who is still a customer, who will want what; `wane evaluate --task forecast`: how good that is.
 
+mod users;
+
 use anyhow::{Result, ensure};
+use wane::decay::activity::ActivityLaw;
 use wane::eval::{Estimate, ForecastResult};
 use wane::events::{format_days, parse_days, write_table};
 use wane::pipeline::{
-    CustomerForecasts, ForecastEvaluation, HalfLifeBy, InterestForecasts, customer_forecasts,
-    evaluate_forecasts, interest_forecasts, read,
+    ForecastEvaluation, HalfLifeBy, InterestForecasts, customer_forecasts, evaluate_forecasts,
+    interest_forecasts, read,
 };
 
-use crate::args::{Evaluate, Forecast, ProtocolName};
+use crate::args::{ActivityModel, Evaluate, Forecast, ProtocolName};
 use crate::config::told_apart;
 use crate::terminal::{Terminal, count, table};
 
@@ -19,6 +22,14 @@ pub(crate) fn run(args: &Forecast, terminal: Terminal) -> Result<()> {
         args.by.is_some() || args.catalogue.catalogue.is_none(),
         "--catalogue says what users want, which is forecast with --by; leave it out or add --by category"
     );
+    ensure!(
+        args.by.is_none() || args.model.is_none(),
+        "--model says how users come back and leave, which is forecast without --by; leave one of both out"
+    );
+    let law = args.model.map(|model| match model {
+        ActivityModel::BgNbd => ActivityLaw::BgNbd,
+        ActivityModel::ParetoNbd => ActivityLaw::ParetoNbd,
+    });
     let sources = args.events.sources(Some(&args.catalogue))?;
     let spinner = terminal.spinner("reading and fitting");
     if let Some(by) = args.by {
@@ -34,50 +45,12 @@ pub(crate) fn run(args: &Forecast, terminal: Terminal) -> Result<()> {
             terminal.line(interest_words(&found, args.show))
         };
     }
-    let found = customer_forecasts(&read(&sources)?.log, horizon)?;
+    let found = customer_forecasts(&read(&sources)?.log, horizon, law)?;
     if let Some(out) = &args.out {
         write_table(&found.table()?, out)?;
     }
     spinner.finish_and_clear();
-    if args.json { terminal.json(&found) } else { terminal.line(words(&found, args)) }
-}
-
-/// What was found, for people.
-fn words(found: &CustomerForecasts, args: &Forecast) -> String {
-    let parameters = found.model.parameters.iter().map(|parameter| {
-        vec![
-            parameter.name.to_owned(),
-            format!("{:.4}", parameter.value),
-            format!("{:.4}", parameter.standard_error),
-        ]
-    });
-    let sum =
-        |value: fn(&wane::pipeline::CustomerForecast) -> f64| found.users.iter().map(value).sum::<f64>();
-    let mut best: Vec<_> = found.users.iter().collect();
-    best.sort_by(|one, other| {
-        other.expected.total_cmp(&one.expected).then_with(|| one.user.cmp(&other.user))
-    });
-    best.truncate(args.show);
-    let rows = best.iter().map(|own| {
-        vec![
-            own.user.clone(),
-            own.visit.repeats.to_string(),
-            format_days(own.visit.age_days - own.visit.recency_days),
-            format!("{:.1} %", 100.0 * own.active),
-            format!("{:.2}", own.expected),
-        ]
-    });
-    format!(
-        "{} users: {:.0} are still active, {:.0} visits are to come in {}\n\nHow they come back and leave (BG/NBD{})\n{}\n\
-         \nThose of whom most is to come\n{}",
-        count(found.users.len() as u64),
-        sum(|own| own.active),
-        sum(|own| own.expected),
-        format_days(found.horizon_days),
-        if found.model.is_held { "; so little to go by that a prior holds it" } else { "" },
-        table(&["parameter", "estimate", "standard error"], parameters),
-        table(&["user", "repeats", "last seen", "active", "to come"], rows)
-    )
+    if args.json { terminal.json(&found) } else { terminal.line(users::words(&found, args.show)) }
 }
 
 /// Forecasts by category, for people.

@@ -10,7 +10,7 @@ mod read;
 mod recommend;
 
 pub use compare::{Comparison, Contest, compare, compare_as};
-pub use customers::{CustomerForecast, CustomerForecasts, customer_forecasts};
+pub use customers::{Compared, CustomerForecast, CustomerForecasts, ValueModel, Worth, customer_forecasts};
 pub use explain::{Account, GroupShare, Why, Without, account};
 pub use forecasts::{
     ForecastEvaluation, InterestForecast, InterestForecasts, evaluate_forecasts, interest_forecasts,

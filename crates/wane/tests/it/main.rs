@@ -16,5 +16,6 @@ mod readers;
 mod report;
 mod resume;
 mod simulator;
+mod spending;
 mod survival;
 mod trace;
