@@ -4,7 +4,7 @@
 //!
 //! - A simulated shop (one user per twenty events, 2,000 items): `half_lives` of every event type and category, drift
 //!   included, from the log in memory to fitted laws; seconds and the most memory that the program had.
-//! - BG/NBD on a million simulated users: from the array of rhythms to parameters.
+//! - BG/NBD and Pareto/NBD on a million simulated users: from the array of rhythms to parameters.
 //! - A Weibull law with censoring, fitted to a million gaps: from the array of lengths to parameters and standard errors, by turns
 //!   with `WeibullFitter` of lifelines, three times each. lifelines is taken from PYTHON if it is given, else installed
 //!   into a temporary environment; its import and the reading of the gaps are not in its time.
@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use wane::decay::activity::{BgNbd, Visit, Visits};
+use wane::decay::activity::{Activity, ActivityLaw, Visit, Visits};
 use wane::decay::survival::{Gaps, ReturnLaw, fit_law};
 use wane::events::MILLIS_PER_DAY;
 use wane::pipeline::{HalfLifeBy, HalfLivesAsked, half_lives};
@@ -74,13 +74,15 @@ fn customers() {
         }
     };
     let visits: Vec<Visit> = (0..USERS).map(user).collect();
-    let start = Instant::now();
-    let fitted = BgNbd::fit(&Visits::new(visits)).unwrap();
-    println!(
-        "{USERS} users: BG/NBD in {:.2} s, {:?}",
-        start.elapsed().as_secs_f64(),
-        numbers(&fitted.parameters)
-    );
+    for law in ActivityLaw::ALL {
+        let start = Instant::now();
+        let fitted = Activity::fit(&Visits::new(visits.iter().copied()), law).unwrap();
+        println!(
+            "{USERS} users: {law} in {:.2} s, {:?}",
+            start.elapsed().as_secs_f64(),
+            numbers(fitted.parameters())
+        );
+    }
 }
 
 fn weibull(python: Option<PathBuf>) {
