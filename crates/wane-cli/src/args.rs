@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Features(Features),
     Halflife(Halflife),
     Forecast(Forecast),
+    Profile(Profile),
     Fit(Fit),
     Evaluate(Evaluate),
     Recommend(Recommend),
@@ -239,6 +240,65 @@ pub(crate) struct Forecast {
     pub(crate) events: EventArgs,
     #[command(flatten)]
     pub(crate) catalogue: CatalogueArgs,
+}
+
+/// What users are interested in now: one in full, with the course of each interest, or all of them in tags.
+///
+/// With --user it prints that user's interests with their strength, the probability of another event within the horizon, how many
+/// events are to come (with 95 % intervals) and when what past events excite has halved; --report draws them. With --tags it gives the
+/// likeliest categories (and brands, ...) of every user, for mailings and CRM.
+#[derive(Debug, Args)]
+#[command(mut_arg("paths", |paths| paths.required(true)))]
+#[command(after_help = "Examples:
+  wane profile sales.parquet --catalogue products.parquet --user 42 --report user-42.html
+  wane profile sales.parquet --catalogue products.parquet --user 42 --by brand --as-of 2024-05-01 --horizon 14d
+  wane profile sales.parquet --catalogue products.parquet --tags --by category,brand --top 5 --out tags.parquet")]
+pub(crate) struct Profile {
+    /// The user to look at.
+    #[arg(long, value_name = "ID", required_unless_present = "tags", conflicts_with = "tags")]
+    pub(crate) user: Option<String>,
+    /// Tags of all users.
+    #[arg(long)]
+    pub(crate) tags: bool,
+    /// What interests are told apart by; several with --tags [default: category; without a catalogue: item].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) by: Vec<CellBy>,
+    /// How far to look ahead.
+    #[arg(long, value_name = "DURATION", default_value = "30d")]
+    pub(crate) horizon: String,
+    /// The moment: nothing later is known [default: just after the newest event].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Tags of each user at most [default: 5].
+    #[arg(long, value_name = "N", requires = "tags")]
+    pub(crate) top: Option<usize>,
+    /// Tags are at least as likely, in percent [default: 5].
+    #[arg(long, value_name = "PERCENT", requires = "tags", value_parser = percent)]
+    pub(crate) least: Option<f64>,
+    /// Rows that are printed at most; files hold all.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) show: usize,
+    /// Draw the user's interests on one HTML page.
+    #[arg(long, value_name = "FILE", conflicts_with = "tags")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the tags to a .csv, .tsv or .parquet file.
+    #[arg(long, value_name = "FILE", requires = "tags")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    // Groups come last: what follows a group would stand under its heading.
+    #[command(flatten)]
+    pub(crate) events: EventArgs,
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
+}
+
+/// A number of percent, such as `5` or `5%`, as a share.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
+    let share = number.ok().map(|number| number / 100.0).filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number of percent from 0 to 100, such as 5".to_owned())
 }
 
 /// Train a model and save it.

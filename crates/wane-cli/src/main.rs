@@ -40,6 +40,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<()> {
         Command::Features(args) => cmd::features::run(&args, terminal),
         Command::Halflife(args) => cmd::halflife::run(&args, terminal),
         Command::Forecast(args) => cmd::forecast::run(&args, terminal),
+        Command::Profile(args) => cmd::profile::run(&args, terminal),
         Command::Fit(args) => cmd::fit::run(&args, terminal),
         Command::Evaluate(args) => cmd::evaluate::run(&args, terminal),
         Command::Recommend(args) => cmd::recommend::run(&args, terminal),

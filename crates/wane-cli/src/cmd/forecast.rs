@@ -2,13 +2,15 @@
 
 mod users;
 
-use anyhow::{Result, ensure};
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
 use wane::decay::activity::ActivityLaw;
-use wane::eval::{Estimate, ForecastResult};
+use wane::eval::{Estimate, ForecastResult, report};
 use wane::events::{format_days, parse_days, write_table};
 use wane::pipeline::{
-    ForecastEvaluation, HalfLifeBy, InterestForecasts, customer_forecasts, evaluate_forecasts,
-    interest_forecasts, read,
+    ForecastEvaluation, HalfLifeBy, InterestForecasts, customer_forecasts, draw_forecasts,
+    evaluate_forecasts, interest_forecasts, read,
 };
 
 use crate::args::{ActivityModel, Evaluate, Forecast, ProtocolName};
@@ -101,7 +103,6 @@ fn of_ranking(args: &Evaluate) -> Vec<&'static str> {
         ("--tune", args.tune > 0),
         ("--log-dir", args.log_dir.is_some()),
         ("--on-validation", args.on_validation),
-        ("--report", args.report.is_some()),
         ("--config", args.shared.config.is_some()),
     ];
     flags.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag).collect()
@@ -124,6 +125,10 @@ pub(crate) fn evaluate(args: &Evaluate, terminal: Terminal) -> Result<()> {
     let data = read(&sources)?;
     let found = evaluate_forecasts(&data.log, data.catalogue.as_ref(), by, horizon, args.shared.seed)?;
     spinner.finish_and_clear();
+    if let Some(file) = &args.report {
+        let page = report::render(&draw_forecasts(&data, &found));
+        fs::write(file, page).with_context(|| file.display().to_string())?;
+    }
     if args.json { terminal.json(&found) } else { terminal.line(judgement(&found)) }
 }
 

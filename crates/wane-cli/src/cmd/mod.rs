@@ -8,5 +8,6 @@ pub(crate) mod fit;
 pub(crate) mod forecast;
 pub(crate) mod halflife;
 pub(crate) mod inspect;
+pub(crate) mod profile;
 pub(crate) mod recommend;
 pub(crate) mod simulate;

@@ -101,10 +101,13 @@ fn interests_are_forecast_by_category() {
         done(shop(), &format!("forecast {log} --by category --horizon 7d --show 3 --out {}", file.display()));
     assert!(said.contains("interests of users") && said.contains("half-life now"), "{said}");
     let rows = std::fs::read_to_string(&file).unwrap();
-    assert!(rows.starts_with("user,key,days,last_seen_days,probability,expected,half_life_days\n"), "{rows}");
+    assert!(
+        rows.starts_with("user,key,days,last_seen_days,per_day,probability,expected,half_life_days\n"),
+        "{rows}"
+    );
     for row in rows.lines().skip(1) {
         let number = |place: usize| row.split(',').nth(place).unwrap().parse::<f64>().unwrap();
-        assert!((0.0..=1.0).contains(&number(4)) && number(5) >= 0.0, "{row}");
+        assert!((0.0..=1.0).contains(&number(5)) && number(4) >= 0.0 && number(6) >= 0.0, "{row}");
     }
 }
 
@@ -132,6 +135,6 @@ fn what_a_forecast_cannot_use_is_refused() {
     assert!(said.contains("--catalogue"), "{said}");
     let said = failure(shop(), "forecast shop/events.parquet --catalogue shop/catalogue.parquet");
     assert!(said.contains("add --by category"), "{said}");
-    let said = failure(shop(), "evaluate shop/events.parquet --task forecast --models trace --report r.html");
-    assert!(said.contains("--models, --report belong to --task ranking"), "{said}");
+    let said = failure(shop(), "evaluate shop/events.parquet --task forecast --models trace --tune 3");
+    assert!(said.contains("--models, --tune belong to --task ranking"), "{said}");
 }

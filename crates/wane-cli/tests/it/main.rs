@@ -10,6 +10,7 @@ mod fit;
 mod forecast;
 mod halflife;
 mod inspect;
+mod profile;
 mod readme;
 mod recommend;
 mod reference_config;

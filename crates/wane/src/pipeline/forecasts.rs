@@ -27,6 +27,8 @@ pub struct InterestForecast {
     pub days: u64,
     /// Days since the last of them.
     pub last_seen_days: f64,
+    /// Expected events per day now: the strength of the interest.
+    pub per_day: f64,
     /// Probability of an event within the horizon.
     pub probability: f64,
     /// Expected events within the horizon, by the intensity.
@@ -71,23 +73,29 @@ pub fn interest_forecasts(
     horizon: f64,
 ) -> Result<InterestForecasts> {
     let keys = Keys::of(log, catalogue, by)?;
-    let at = after(log);
-    let asked = ForecastAsked { keys: &keys.of_item, at, horizon };
+    let asked = ForecastAsked { keys: &keys.of_item, at: after(log), horizon };
     let forecasts = Forecaster::fit(log, asked)?.forecasts();
-    let interest = |forecast: Forecast| InterestForecast {
-        user: log.users().name(forecast.pair.user.index()).to_owned(),
-        key: keys.names.get(forecast.pair.key as usize).cloned(),
-        days: forecast.pair.ages.len() as u64,
-        last_seen_days: forecast.pair.recency(),
-        probability: forecast.probability,
-        expected: forecast.outlook.expected,
-        half_life_days: forecast.outlook.half_life_days,
-    };
-    Ok(InterestForecasts { horizon_days: horizon, interests: forecasts.into_iter().map(interest).collect() })
+    let interests = forecasts.iter().map(|own| InterestForecast::of(own, log, &keys)).collect();
+    Ok(InterestForecasts { horizon_days: horizon, interests })
+}
+
+impl InterestForecast {
+    pub(super) fn of(forecast: &Forecast, log: &EventLog, keys: &Keys) -> Self {
+        Self {
+            user: log.users().name(forecast.pair.user.index()).to_owned(),
+            key: keys.names.get(forecast.pair.key as usize).cloned(),
+            days: forecast.pair.ages.len() as u64,
+            last_seen_days: forecast.pair.recency(),
+            per_day: forecast.outlook.base_per_day + forecast.outlook.excited_per_day,
+            probability: forecast.probability,
+            expected: forecast.outlook.expected,
+            half_life_days: forecast.outlook.half_life_days,
+        }
+    }
 }
 
 /// The moment just after a log.
-fn after(log: &EventLog) -> Timestamp {
+pub(super) fn after(log: &EventLog) -> Timestamp {
     let last = log.span().map_or(0, |(_, last)| last.millis());
     Timestamp::from_millis(last.saturating_add(1))
 }
@@ -203,11 +211,12 @@ impl InterestForecasts {
         let number = |value: fn(&InterestForecast) -> f64| -> ArrayRef {
             Arc::new(Float64Array::from_iter_values(rows().map(value)))
         };
-        let columns: [(&str, ArrayRef); 7] = [
+        let columns: [(&str, ArrayRef); 8] = [
             ("user", Arc::new(StringArray::from_iter_values(rows().map(|own| &own.user)))),
             ("key", Arc::new(rows().map(|own| own.key.as_deref()).collect::<StringArray>())),
             ("days", Arc::new(UInt64Array::from_iter_values(rows().map(|own| own.days)))),
             ("last_seen_days", number(|own| own.last_seen_days)),
+            ("per_day", number(|own| own.per_day)),
             ("probability", number(|own| own.probability)),
             ("expected", number(|own| own.expected)),
             ("half_life_days", Arc::new(rows().map(|own| own.half_life_days).collect::<Float64Array>())),

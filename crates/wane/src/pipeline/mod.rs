@@ -6,6 +6,7 @@ mod explain;
 mod forecasts;
 mod half_lives;
 mod picture;
+mod profile;
 mod read;
 mod recommend;
 
@@ -16,7 +17,8 @@ pub use forecasts::{
     ForecastEvaluation, InterestForecast, InterestForecasts, evaluate_forecasts, interest_forecasts,
 };
 pub use half_lives::{HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, half_lives};
-pub use picture::{Picture, draw, draw_half_lives};
+pub use picture::{Picture, draw, draw_forecasts, draw_half_lives, draw_profile};
+pub use profile::{Interest, Profile, ProfileAsked, Tag, Tags, profile, tags};
 pub use read::{Cleaning, Dataset, Sources, read, read_onto};
 pub use recommend::{Asked, answers, answers_table};
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Comparison, Dataset, HalfLifeBy, HalfLifeCell, HalfLives};
+use super::{
+    Comparison, Dataset, ForecastEvaluation, HalfLifeBy, HalfLifeCell, HalfLives, Interest, Profile,
+};
 use crate::decay::Decay;
 use crate::decay::survival::Interval;
 use crate::eval::report::{
-    Bin, ExampleUser, Law, Model, Overview, PastEvent, Reason, Recommendation, Remark, Report, ReturnCell,
-    RowAccount, TruthRow, TypeSeries,
+    Bin, CourseAhead, ExampleUser, InterestCourse, Law, Model, Overview, PastEvent, Reason, Recommendation,
+    Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries,
 };
 use crate::eval::{Case, Estimate, Part, Split};
 use crate::events::read::Inspection;
@@ -61,13 +63,13 @@ pub fn draw(data: &Dataset, split: &Split, comparison: &Comparison, picture: &Pi
         models: models.iter().map(Model::from).collect(),
         laws: laws(comparison, split.log.event_types()),
         truth: picture.truth.clone(),
-        returns: Vec::new(),
         users: example_users(&split.log, part, comparison, catalogue),
         settings: comparison
             .settings
             .iter()
             .map(|settings| (settings.name().to_owned(), serde_json::to_string(settings).unwrap_or_default()))
             .collect(),
+        ..Report::default()
     }
 }
 
@@ -80,6 +82,44 @@ pub fn draw_half_lives(data: &Dataset, found: &HalfLives, by: HalfLifeBy) -> Rep
         overview: overview(&data.log, data.catalogue.as_ref(), &data.inspection),
         rows: rows(&data.inspection),
         returns: cells.iter().map(return_cell).collect(),
+        ..Report::default()
+    }
+}
+
+/// A page about one user's interests.
+pub fn draw_profile(data: &Dataset, found: &Profile) -> Report {
+    Report {
+        title: format!("Interests of {} as of {}", found.user, found.as_of),
+        files: data.inspection.files.iter().map(|file| file.path.clone()).collect(),
+        interests: found.interests.iter().map(course).collect(),
+        ..Report::default()
+    }
+}
+
+fn course(interest: &Interest) -> InterestCourse {
+    let ahead = interest.ahead.iter().map(|step| CourseAhead {
+        days: step.days,
+        per_day: step.per_day,
+        events: Estimate { value: step.events, lo: step.low, hi: step.high },
+    });
+    InterestCourse {
+        label: interest.forecast.key.clone().unwrap_or_else(|| "all events".to_owned()),
+        probability: interest.forecast.probability,
+        half_life_days: interest.forecast.half_life_days,
+        past: interest.past.clone(),
+        ahead: ahead.collect(),
+        events: interest.events.clone(),
+    }
+}
+
+/// A page about how good forecasts are.
+pub fn draw_forecasts(data: &Dataset, found: &ForecastEvaluation) -> Report {
+    Report {
+        title: format!("Forecasts of {} as of {}", format_days(found.horizon_days), found.at),
+        files: data.inspection.files.iter().map(|file| file.path.clone()).collect(),
+        overview: overview(&data.log, data.catalogue.as_ref(), &data.inspection),
+        rows: rows(&data.inspection),
+        forecasts: found.models.clone(),
         ..Report::default()
     }
 }

@@ -5,20 +5,23 @@
 //! - **intensity** ([`Intensity`]): base rate and what past events excite;
 //! - **return**: the hazard of coming back at this age of the last event, by the user's own pace (`renewal`).
 //!
-//! Beside them stand how often, how lately, and how active the user is at all. A logistic regression weighs them (Platt 1999;
+//! Beside them stand how often, how lately, how active the user is at all, and how readily users come back to that category and that
+//! user to any (`surroundings`). A logistic regression weighs them (Platt 1999;
 //! Wolpert 1992), on questions that the log itself answers: at [`CUTS`] earlier moments, one horizon apart, with laws that were
 //! fitted before the first of them. So probabilities are calibrated on what really came.
 
 mod logistic;
 mod pairs;
 mod renewal;
+mod surroundings;
 
 use std::collections::BTreeMap;
 
 use self::renewal::Renewal;
-use super::intensity::{Intensity, Outlook};
+use self::surroundings::Surroundings;
+use super::intensity::{Course, Intensity, Outlook};
 use crate::error::{Error, Result};
-use crate::events::{EventLog, Timestamp};
+use crate::events::{EventLog, Timestamp, UserId};
 
 pub use logistic::Logistic;
 pub use pairs::{Pair, pairs};
@@ -26,7 +29,11 @@ pub use pairs::{Pair, pairs};
 /// Earlier moments whose outcomes teach the weights.
 pub const CUTS: usize = 3;
 /// Features of a pair.
-const WIDTH: usize = 8;
+const WIDTH: usize = OWN + 3;
+/// Those of the pair alone.
+const OWN: usize = 8 + MEMORIES.len();
+/// Half-lives, in horizons, of the pair's own decayed days.
+const MEMORIES: [f64; 3] = [0.5, 2.0, 8.0];
 /// Logarithms of hazards stay above this.
 const LEAST: f64 = 1e-9;
 
@@ -112,6 +119,14 @@ impl<'a> Forecaster<'a> {
     }
 }
 
+impl Forecaster<'_> {
+    /// The courses, `back` days before the moment and one horizon after, of one user's interest in each category.
+    pub fn courses(&self, user: UserId, back: f64) -> Vec<Course> {
+        let span = (back, self.asked.horizon);
+        self.laws.intensity.courses(self.log, self.asked.keys, user, self.asked.at, span)
+    }
+}
+
 impl Laws {
     fn fit(log: &EventLog, asked: ForecastAsked<'_>) -> Result<Self> {
         let known = pairs(log, asked.keys, asked.at, asked.horizon);
@@ -129,7 +144,9 @@ impl Laws {
         let mut places: BTreeMap<(u32, u32), Outlook> =
             outlooks.into_iter().map(|own| ((own.user.0, own.category), own)).collect();
         let mut table = Table { pairs: Vec::new(), outlooks: Vec::new(), rows: Vec::new() };
-        for pair in pairs(log, asked.keys, asked.at, asked.horizon) {
+        let known = pairs(log, asked.keys, asked.at, asked.horizon);
+        let surroundings = Surroundings::of(&known, asked.horizon);
+        for pair in known {
             let outlook = places.remove(&(pair.user.0, pair.key)).unwrap_or(Outlook {
                 user: pair.user,
                 category: pair.key,
@@ -139,24 +156,33 @@ impl Laws {
                 probability: 0.0,
                 half_life_days: None,
             });
-            table.rows.extend(self.features(&pair, &outlook, asked));
+            table.rows.extend(self.features(&pair, &outlook, asked.horizon));
+            table.rows.extend(surroundings.say(&pair));
             table.outlooks.push(outlook);
             table.pairs.push(pair);
         }
         table
     }
 
-    fn features(&self, pair: &Pair, outlook: &Outlook, asked: ForecastAsked<'_>) -> [f64; WIDTH] {
+    fn features(&self, pair: &Pair, outlook: &Outlook, horizon: f64) -> [f64; OWN] {
         let excited = -(-outlook.probability.min(1.0 - 1e-12)).ln_1p();
+        let remembered = |half_life: f64| {
+            let weights = pair.ages.iter().map(|&age| (-(age as f64) / (half_life * horizon)).exp2());
+            weights.sum::<f64>().max(LEAST).ln()
+        };
+        let [short, middle, long] = MEMORIES.map(remembered);
         [
             excited.max(LEAST).ln(),
-            self.renewal.ahead(pair, asked.horizon).max(LEAST).ln(),
+            self.renewal.ahead(pair, horizon).max(LEAST).ln(),
             (pair.ages.len() as f64).ln(),
             (pair.recency() + 1.0).ln(),
-            (asked.horizon / self.renewal.pace(pair)).ln(),
+            (horizon / self.renewal.pace(pair)).ln(),
             f64::from(pair.active).ln_1p(),
             (pair.away as f64 + 1.0).ln(),
             (pair.watched as f64 + 1.0).ln(),
+            short,
+            middle,
+            long,
         ]
     }
 }

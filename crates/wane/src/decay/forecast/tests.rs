@@ -34,3 +34,33 @@ fn weights_are_those_of_maximum_likelihood() {
     });
     assert!(sums.0.abs() < 1e-3 && sums.1.abs() < 3.0, "{sums:?}");
 }
+
+#[test]
+fn shares_are_counted_one_horizon_ago() {
+    let pair = |user: u32, key: u32, ages: Vec<i64>| Pair {
+        user: crate::events::UserId(user),
+        key,
+        watched: 100,
+        away: 1,
+        active: 3,
+        came: false,
+        ages,
+    };
+    // User 0 came back to both categories, user 1 to none; what is first seen within the horizon does not count.
+    let pairs = [
+        pair(0, 0, vec![30, 3]),
+        pair(0, 1, vec![20, 7]),
+        pair(0, 2, vec![5]),
+        pair(1, 0, vec![40]),
+        pair(1, 1, vec![40, 20]),
+    ];
+    let counted = Surroundings::of(&pairs, 7.0);
+    let of_all: f64 = 2.5 / 5.0;
+    let drawn = |came_back: f64, known: f64| ((came_back + 20.0 * of_all) / (known + 20.0)).ln();
+    let [user, key, breadth] = counted.say(&pairs[0]);
+    assert!((user - drawn(2.0, 2.0)).abs() < 1e-12 && (key - drawn(1.0, 2.0)).abs() < 1e-12);
+    // Within four horizons: 3, 20, 7 and 5 days ago.
+    assert!((breadth - 4f64.ln_1p()).abs() < 1e-12);
+    let [user, key, _] = counted.say(&pairs[2]);
+    assert!((user - drawn(2.0, 2.0)).abs() < 1e-12 && (key - of_all.ln()).abs() < 1e-12);
+}

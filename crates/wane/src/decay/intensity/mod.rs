@@ -16,6 +16,7 @@
 //! Useful for: half-lives of interest, what is to come. Not useful for: goods that run out, whose return is no excitement
 //! ([`survival`](super::survival)).
 
+mod course;
 mod fit;
 mod likelihood;
 mod outlook;
@@ -33,6 +34,7 @@ use super::survival::Interval;
 use crate::error::{Error, Result};
 use crate::events::{EventLog, EventTypeId, Timestamp};
 
+pub use course::{Ahead, Course};
 pub use outlook::Outlook;
 pub use season::Season;
 
@@ -87,6 +89,14 @@ pub struct CategoryIntensity {
     pub log_likelihood: f64,
     /// Whether the top of the likelihood was reached.
     pub is_top: bool,
+}
+
+impl CategoryIntensity {
+    /// Events in the category.
+    fn own_events(&self) -> f64 {
+        let own = self.components.iter().filter(|own| own.source != Source::Elsewhere);
+        own.map(|own| own.events as f64).sum()
+    }
 }
 
 /// What was learned of a log.

@@ -11,11 +11,11 @@ use rayon::prelude::*;
 
 use super::likelihood::{Buffers, Frame, Laws};
 use super::streams::{ELSEWHERE, Stream, Streams, Watched};
-use super::{CategoryIntensity, Intensity, Source};
+use super::{CategoryIntensity, Component, Intensity, Source};
 use crate::events::{EventLog, Timestamp, UserId};
 
 /// Steps in which expected events are followed through the horizon.
-const STEPS: usize = 64;
+pub(super) const STEPS: usize = 64;
 
 /// What is to come of one category from one user.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -63,35 +63,42 @@ impl Intensity {
 
 impl CategoryIntensity {
     fn outlooks(&self, model: &Intensity, streams: &Streams, days: f64, ahead: f64) -> Vec<Outlook> {
-        let sources: Vec<u16> = self
-            .components
-            .iter()
-            .map(|own| match own.source {
-                Source::Type(kind) => u16::from(kind.0),
-                Source::Elsewhere => ELSEWHERE,
-            })
-            .collect();
+        self.ahead(model, streams, (days, ahead), |standing, user| standing.outlook(user.user))
+    }
+
+    /// What is to come within `days`, which weigh `ahead` days by the season, from each user with events in the category.
+    pub(super) fn ahead<T>(
+        &self,
+        model: &Intensity,
+        streams: &Streams,
+        (days, ahead): (f64, f64),
+        of: impl Fn(&Standing<'_>, &Stream) -> T,
+    ) -> Vec<T> {
+        let sources: Vec<u16> = self.components.iter().map(Component::fed_by).collect();
         let nodes: Vec<f64> = self.base.iter().map(|node| node.0).collect();
         let frame = Frame { streams, season: &model.season, sources: &sources, nodes: &nodes };
         let laws = Laws {
             alpha: self.components.iter().map(|own| own.follow_ups.value).collect(),
-            beta: self.components.iter().map(|own| own.rate()).collect(),
+            beta: self.components.iter().map(Component::rate).collect(),
             weights: self.base.iter().map(|node| node.1).collect(),
         };
         let mut buffers = Buffers::default();
         let of_user = |user: &Stream| {
             frame.follow(&laws, user, &mut buffers);
-            let watched = streams.end - user.opens;
-            Ahead {
-                own: self,
-                buffers: &buffers,
-                elsewhere: elsewhere(&sources, &buffers, watched),
-                days,
-                ahead,
-            }
-            .outlook(user.user)
+            let elsewhere = elsewhere(&sources, &buffers, streams.end - user.opens);
+            of(&Standing { own: self, buffers: &buffers, elsewhere, days, ahead }, user)
         };
         streams.users.iter().map(of_user).collect()
+    }
+}
+
+impl Component {
+    /// As events are marked that feed it.
+    pub(super) fn fed_by(&self) -> u16 {
+        match self.source {
+            Source::Type(kind) => u16::from(kind.0),
+            Source::Elsewhere => ELSEWHERE,
+        }
     }
 }
 
@@ -103,34 +110,50 @@ fn elsewhere(sources: &[u16], buffers: &Buffers, days: f64) -> f64 {
     events / (days + 1.0)
 }
 
-struct Ahead<'a> {
-    own: &'a CategoryIntensity,
+/// One user at the moment from which is looked ahead.
+pub(super) struct Standing<'a> {
+    pub(super) own: &'a CategoryIntensity,
     buffers: &'a Buffers,
-    elsewhere: f64,
-    days: f64,
+    /// Events elsewhere, per day.
+    pub(super) elsewhere: f64,
+    pub(super) days: f64,
     /// Days ahead, each hour weighing as the season says.
     ahead: f64,
 }
 
-impl Ahead<'_> {
-    fn outlook(&self, user: UserId) -> Outlook {
-        let nodes = || self.own.base.iter().zip(&self.buffers.posterior);
-        let base: f64 = nodes().map(|(node, share)| node.0 * share).sum();
+impl Standing<'_> {
+    /// Base rates per day of average hours, with their probabilities.
+    pub(super) fn bases(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.own.base.iter().zip(&self.buffers.posterior).map(|(node, share)| (node.0, *share))
+    }
+
+    /// The mean of the base rates.
+    pub(super) fn base(&self) -> f64 {
+        self.bases().map(|(rate, share)| rate * share).sum()
+    }
+
+    /// By how much the season raises the days ahead.
+    pub(super) fn season(&self) -> f64 {
+        self.ahead / self.days
+    }
+
+    pub(super) fn outlook(&self, user: UserId) -> Outlook {
+        let base = self.base();
         let excited = self.excited();
-        let none: f64 = nodes().map(|(node, share)| share * (-node.0 * self.ahead - excited).exp()).sum();
+        let none: f64 = self.bases().map(|(rate, share)| share * (-rate * self.ahead - excited).exp()).sum();
         Outlook {
             user,
             category: self.own.category,
             base_per_day: base,
             excited_per_day: self.parts().map(|(size, _)| size).sum(),
-            expected: self.expected(base),
+            expected: self.rates(base).iter().sum::<f64>() * self.days / STEPS as f64,
             probability: (1.0 - none).clamp(0.0, 1.0),
             half_life_days: self.half_life(),
         }
     }
 
     /// Rate now of what each component excites, and how fast it falls.
-    fn parts(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+    pub(super) fn parts(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let components = self.own.components.iter().zip(&self.buffers.left);
         components.map(|(own, (left, _))| (own.follow_ups.value * own.rate() * left, own.rate()))
     }
@@ -145,20 +168,15 @@ impl Ahead<'_> {
         left + new.sum::<f64>()
     }
 
-    fn expected(&self, base: f64) -> f64 {
-        let total: f64 = self
-            .own
-            .components
-            .iter()
-            .filter(|own| own.source != Source::Elsewhere)
-            .map(|own| own.events as f64)
-            .sum();
+    /// Expected events per day at the start of each step.
+    pub(super) fn rates(&self, base: f64) -> Vec<f64> {
+        let total = self.own.own_events();
         let mut sizes: Vec<f64> = self.parts().map(|(size, _)| size).collect();
-        let (step, base) = (self.days / STEPS as f64, base * self.ahead / self.days);
-        let mut expected = 0.0;
+        let (step, base) = (self.days / STEPS as f64, base * self.season());
+        let mut rates = Vec::with_capacity(STEPS);
         for _ in 0..STEPS {
             let rate = base + sizes.iter().sum::<f64>();
-            expected += rate * step;
+            rates.push(rate);
             for (size, own) in sizes.iter_mut().zip(&self.own.components) {
                 let fed = match own.source {
                     Source::Elsewhere => self.elsewhere,
@@ -169,7 +187,7 @@ impl Ahead<'_> {
                 *size = *size * kept + own.follow_ups.value * fed * (1.0 - kept);
             }
         }
-        expected
+        rates
     }
 
     fn half_life(&self) -> Option<f64> {

@@ -134,7 +134,7 @@ impl CategoryIntensity {
     }
 
     /// A type as often as it came.
-    fn draw_type(&self, random: &mut Xoshiro256PlusPlus) -> EventTypeId {
+    pub(super) fn draw_type(&self, random: &mut Xoshiro256PlusPlus) -> EventTypeId {
         let types = self.components.iter().filter_map(|own| match own.source {
             Source::Type(kind) => Some((kind, own.events as f64)),
             Source::Elsewhere => None,

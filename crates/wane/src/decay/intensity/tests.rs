@@ -1,5 +1,5 @@
 use super::*;
-use crate::events::EventColumns;
+use crate::events::{EventColumns, UserId};
 
 fn interval(value: f64) -> Interval {
     Interval { value, low: value, high: value }
@@ -172,4 +172,26 @@ fn what_is_to_come_is_what_comes() {
     }
     assert!((expected / came - 1.0).abs() < 0.06, "{expected} were expected, {came} came");
     assert!((probability / any - 1.0).abs() < 0.04, "{probability} were expected, {any} came");
+}
+
+#[test]
+fn a_course_begins_with_what_past_events_made_and_ends_with_the_outlook() {
+    let (model, end) = (planted(), START.plus_days(60.0));
+    let log = model.simulate(&types(), START, 60.0, 60, 3).unwrap();
+    let categories = [Some(0), Some(1), None];
+    let outlooks = model.outlooks(&log, &categories, end, 10.0);
+    let of_user = |user: UserId| outlooks.iter().filter(move |own| own.user == user);
+    let user = outlooks[0].user;
+    let courses = model.courses(&log, &categories, user, end, (30.0, 10.0));
+    assert_eq!(courses.len(), of_user(user).count());
+    for course in &courses {
+        let same = of_user(user).find(|own| own.category == course.outlook.category).unwrap();
+        assert!((course.outlook.probability - same.probability).abs() < 1e-9);
+        let (now, last) = (course.past.last().unwrap(), course.ahead.last().unwrap());
+        assert!((now.1 - same.base_per_day - same.excited_per_day).abs() < 1e-6, "{now:?} {same:?}");
+        assert!((last.events - same.expected).abs() < 1e-9);
+        assert!(
+            course.ahead.windows(2).all(|pair| pair[0].low <= pair[1].low && pair[0].high <= pair[1].high)
+        );
+    }
 }

@@ -9,14 +9,16 @@ use super::svg::clipped;
 use super::view::{Model, Report, finite};
 use crate::eval::{Estimate, Severity};
 
-/// The headline with the size of the log, unless the page is about half-lives alone.
+/// The headline with the size of the log, unless the page is about half-lives or forecasts alone.
 pub(super) fn section(report: &Report) -> Option<Section> {
     let body = html! {
         p.verdict { (verdict(report)) }
         (doubt(report))
         (size(report))
     };
-    let is_asked = !report.models.is_empty() || report.returns.is_empty();
+    let is_of_time =
+        !(report.returns.is_empty() && report.interests.is_empty() && report.forecasts.is_empty());
+    let is_asked = !report.models.is_empty() || !is_of_time;
     is_asked.then_some(Section { id: "result", heading: "Result", body })
 }
 

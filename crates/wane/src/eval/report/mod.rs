@@ -10,6 +10,7 @@ mod comparison;
 mod days;
 mod from_evaluation;
 mod headline;
+mod interests;
 mod laws;
 mod leakage;
 mod metric_name;
@@ -18,6 +19,7 @@ mod overview;
 mod page;
 mod palette;
 mod reasons;
+mod reliability;
 mod returns;
 mod scale;
 mod style;
@@ -29,6 +31,6 @@ mod view;
 
 pub use page::render;
 pub use view::{
-    Bin, Curve, ExampleUser, Law, Model, Overview, Part, PastEvent, Reason, Recommendation, Remark, Report,
-    ReturnCell, RowAccount, TruthRow, TypeSeries,
+    Bin, CourseAhead, Curve, ExampleUser, InterestCourse, Law, Model, Overview, Part, PastEvent, Reason,
+    Recommendation, Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries,
 };

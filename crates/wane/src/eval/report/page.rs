@@ -5,7 +5,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::style::CSS;
 use super::svg::clipped;
 use super::view::Report;
-use super::{appendix, comparison, headline, laws, leakage, overview, returns, users};
+use super::{
+    appendix, comparison, headline, interests, laws, leakage, overview, reliability, returns, users,
+};
 
 /// A section of the page; what has nothing to say is no section.
 #[derive(Debug, Clone)]
@@ -64,6 +66,8 @@ fn sections(report: &Report) -> Vec<Section> {
     [
         headline::section(report),
         returns::section(report),
+        interests::section(report),
+        reliability::section(report),
         overview::section(report),
         leakage::section(report),
         comparison::section(report),

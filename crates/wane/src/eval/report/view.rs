@@ -3,7 +3,7 @@
 //! The page is drawn from this and from nothing else, so it can be filled from an evaluation, from a saved file or by
 //! hand. Every part may be empty: its section is then left out. Texts are shown as they are, whoever wrote them.
 
-use crate::eval::{Estimate, Severity};
+use crate::eval::{Estimate, ForecastResult, Severity};
 use crate::events::Timestamp;
 
 /// One report.
@@ -33,6 +33,10 @@ pub struct Report {
     pub truth: Vec<TruthRow>,
     /// Half-lives of return.
     pub returns: Vec<ReturnCell>,
+    /// One user's interests, the likeliest first.
+    pub interests: Vec<InterestCourse>,
+    /// How good forecasts are, the one that is judged first.
+    pub forecasts: Vec<ForecastResult>,
     /// Some users with their histories and lists.
     pub users: Vec<ExampleUser>,
     /// Settings and versions, by name.
@@ -180,6 +184,34 @@ pub struct ReturnCell {
     pub counted: Vec<(f64, f64, f64, f64)>,
     /// (age in days, the same share by the law) by rising age.
     pub by_law: Vec<(f64, f64)>,
+}
+
+/// The course of one user's interest in one thing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct InterestCourse {
+    /// The thing.
+    pub label: String,
+    /// The probability of another event within the horizon.
+    pub probability: f64,
+    /// Days until what past events excite has halved, where they do.
+    pub half_life_days: Option<f64>,
+    /// (days from now, events per day), up to now.
+    pub past: Vec<(f64, f64)>,
+    /// The days to come.
+    pub ahead: Vec<CourseAhead>,
+    /// Days from now of the user's events, at most 0.
+    pub events: Vec<f64>,
+}
+
+/// What is expected of a day to come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CourseAhead {
+    /// Days from now.
+    pub days: f64,
+    /// Expected events per day.
+    pub per_day: f64,
+    /// Events until then, with the interval in which their number will lie.
+    pub events: Estimate,
 }
 
 /// One user with a history and a list.

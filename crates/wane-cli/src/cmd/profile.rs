@@ -1,0 +1,146 @@
+//! `wane profile`: what users are interested in, one in full or all in tags.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use wane::eval::report;
+use wane::events::{EventLog, Timestamp, format_days, parse_days, write_table};
+use wane::pipeline::{
+    Dataset, HalfLifeBy, Interest, Profile as UserProfile, ProfileAsked, Tag, Tags, draw_profile, profile,
+    read, tags,
+};
+
+use super::recommend::asked_moment;
+use crate::args::Profile;
+use crate::config::told_apart;
+use crate::terminal::{Terminal, count, table};
+
+/// Tags of each user, and the least probability of one, where nothing is said.
+const TOP: usize = 5;
+const LEAST: f64 = 0.05;
+/// Heights of a course drawn in letters.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Letters of a course.
+const LETTERS: usize = 16;
+
+/// Runs the command.
+pub(crate) fn run(args: &Profile, terminal: Terminal) -> Result<()> {
+    let horizon = parse_days("horizon", &args.horizon)?;
+    let sources = args.events.sources(Some(&args.catalogue))?;
+    let kinds = kinds(args);
+    let spinner = terminal.spinner("reading and fitting");
+    let data = read(&sources)?;
+    if let Some(user) = &args.user {
+        ensure!(kinds.len() == 1, "--user takes one --by; with --tags there may be several");
+        let as_of = moment(args, &data.log)?;
+        let asked = ProfileAsked { by: kinds[0], as_of, horizon, user };
+        let found = profile(&data.log, data.catalogue.as_ref(), asked)?;
+        spinner.finish_and_clear();
+        draw(args, &data, &found)?;
+        return if args.json {
+            terminal.json(&found)
+        } else {
+            terminal.line(words(&found, kinds[0], args.show))
+        };
+    }
+    let log = moment(args, &data.log)?.map_or_else(|| data.log.clone(), |moment| data.log.before(moment));
+    let limits = (args.top.unwrap_or(TOP), args.least.unwrap_or(LEAST));
+    let found = tags(&log, data.catalogue.as_ref(), &kinds, horizon, limits)?;
+    if let Some(out) = &args.out {
+        write_table(&found.table()?, out)?;
+    }
+    spinner.finish_and_clear();
+    if args.json { terminal.json(&found) } else { terminal.line(tag_words(&found, args.show)) }
+}
+
+fn kinds(args: &Profile) -> Vec<HalfLifeBy> {
+    let default = if args.catalogue.catalogue.is_some() { HalfLifeBy::Category } else { HalfLifeBy::Item };
+    let mut kinds: Vec<HalfLifeBy> = Vec::new();
+    for kind in args.by.iter().map(|by| told_apart(*by)) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    if kinds.is_empty() { vec![default] } else { kinds }
+}
+
+fn moment(args: &Profile, log: &EventLog) -> Result<Option<Timestamp>> {
+    args.as_of.as_deref().map(|text| asked_moment(Some(text), log)).transpose()
+}
+
+fn draw(args: &Profile, data: &Dataset, found: &UserProfile) -> Result<()> {
+    let Some(file) = &args.report else { return Ok(()) };
+    let page = report::render(&draw_profile(data, found));
+    fs::write(file, page).with_context(|| file.display().to_string())
+}
+
+/// One user's interests, for people.
+fn words(found: &UserProfile, by: HalfLifeBy, show: usize) -> String {
+    let expected: f64 = found.interests.iter().map(|own| own.forecast.expected).sum();
+    let shown = found.interests.iter().take(show);
+    let rows = shown.map(|own| {
+        let forecast = &own.forecast;
+        vec![
+            forecast.key.clone().unwrap_or_else(|| "all events".to_owned()),
+            forecast.days.to_string(),
+            format_days(forecast.last_seen_days),
+            format!("{:.2}", forecast.per_day),
+            course(own),
+            format!("{:.1} %", 100.0 * forecast.probability),
+            events(own),
+            forecast.half_life_days.map_or_else(|| "–".to_owned(), format_days),
+        ]
+    });
+    let head = [by.name(), "days", "last seen", "per day", "ahead", "probability", "events", "half-life now"];
+    let hidden = found.interests.len().saturating_sub(show);
+    let more = if hidden > 0 { format!("\n{hidden} less likely ones: see --show") } else { String::new() };
+    format!(
+        "{} as of {}: {} interests, {expected:.1} events to come in {}\n{}{more}",
+        found.user,
+        found.as_of,
+        count(found.interests.len() as u64),
+        format_days(found.horizon_days),
+        table(&head, rows),
+    )
+}
+
+/// Expected events with the interval of their number.
+fn events(own: &Interest) -> String {
+    let end = own.ahead.last();
+    end.map_or_else(String::new, |end| format!("{:.1} [{:.0}, {:.0}]", end.events, end.low, end.high))
+}
+
+/// The expected rate of the days to come, as letters: full height is the highest of the interest.
+fn course(own: &Interest) -> String {
+    let highest = own.ahead.iter().map(|step| step.per_day).fold(f64::MIN_POSITIVE, f64::max);
+    let letter = |step: &wane::decay::intensity::Ahead| {
+        let height = (step.per_day / highest * (HEIGHTS.len() - 1) as f64).round() as usize;
+        HEIGHTS[height.min(HEIGHTS.len() - 1)]
+    };
+    own.ahead.iter().step_by((own.ahead.len() / LETTERS).max(1)).map(letter).collect()
+}
+
+/// Tags, for people: a line for each user.
+fn tag_words(found: &Tags, show: usize) -> String {
+    let by_user: Vec<&[Tag]> =
+        found.tags.chunk_by(|one, other| one.interest.user == other.interest.user).collect();
+    let word = |tag: &Tag| {
+        let half_life = tag
+            .interest
+            .half_life_days
+            .map_or_else(String::new, |days| format!(", halves in {}", format_days(days)));
+        let name = tag.interest.key.as_deref().unwrap_or("all events");
+        format!("{name} ({:.0} %{half_life})", 100.0 * tag.interest.probability)
+    };
+    let rows = by_user
+        .iter()
+        .take(show)
+        .map(|own| vec![own[0].interest.user.clone(), own.iter().map(word).collect::<Vec<_>>().join(", ")]);
+    format!(
+        "{} tags of {} users; in brackets the probability within {}\n{}",
+        count(found.tags.len() as u64),
+        count(by_user.len() as u64),
+        format_days(found.horizon_days),
+        table(&["user", "interested in"], rows)
+    )
+}

@@ -1,0 +1,174 @@
+//! The course of one user's interest in a category: how past events made it, and where it goes.
+//!
+//! - **Past**: the rate `mu + sum_j alpha_k beta_k exp(-beta_k (t - t_j))` at an average hour, with what is known now of the user's
+//!   base rate.
+//! - **Ahead**: the expected rate, and how many events come until then: the mean, and the middle 95 % of [`PATHS`] walks. Each draws a
+//!   base rate from what is known of the user's and is followed by thinning (Ogata 1981): between two events the rate of what is
+//!   excited falls, so that what it is now bounds it.
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use serde::Serialize;
+
+use super::outlook::{STEPS, Standing};
+use super::streams::{Moment, Streams, Watched};
+use super::{Intensity, Outlook, Source};
+use crate::events::{EventLog, Timestamp, UserId};
+
+/// Walks of an interval.
+const PATHS: usize = 1_000;
+/// Events of a walk at most: what excites itself without end is many in any case.
+const MOST: usize = 10_000;
+/// Steps of the past.
+const PAST: usize = 240;
+/// The part of the walks that an interval leaves out on each side.
+const TAIL: f64 = 0.025;
+
+/// What is expected of a moment to come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Ahead {
+    /// Days from now.
+    pub days: f64,
+    /// Expected events per day.
+    pub per_day: f64,
+    /// Expected events until then.
+    pub events: f64,
+    /// So many at least come until then, with probability .975.
+    pub low: f64,
+    /// So many at most, with probability .975.
+    pub high: f64,
+}
+
+/// The course of a user's interest in one category.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Course {
+    /// What is to come in all.
+    pub outlook: Outlook,
+    /// Days before now (at most 0) and events per day, the longest ago first.
+    pub past: Vec<(f64, f64)>,
+    /// The days to come, the next first.
+    pub ahead: Vec<Ahead>,
+}
+
+impl Intensity {
+    /// The courses, `back` days before `at` and `days` after, of the user's interest in each category that they acted on.
+    pub fn courses(
+        &self,
+        log: &EventLog,
+        categories: &[Option<u32>],
+        user: UserId,
+        at: Timestamp,
+        (back, days): (f64, f64),
+    ) -> Vec<Course> {
+        let alone = log.filter(|owner, _, event| owner == user && event.time < at);
+        let watched = Watched::new(&alone, categories, at, &self.season);
+        let ahead = self.season.between(at, at.plus_days(days));
+        let mut courses = Vec::new();
+        for own in self.categories.iter().filter(|own| (own.category as usize) < watched.n_categories()) {
+            let streams = watched.streams(own.category as usize);
+            courses.extend(own.ahead(self, &streams, (days, ahead), |standing, stream| Course {
+                outlook: standing.outlook(stream.user),
+                past: past(standing, &streams, &streams.moments[stream.first..stream.last], back),
+                ahead: standing.walk_ahead(u64::from(own.category)),
+            }));
+        }
+        courses
+    }
+}
+
+/// The rate at an average hour on a grid of the past and just after each event.
+fn past(standing: &Standing<'_>, streams: &Streams, moments: &[Moment], back: f64) -> Vec<(f64, f64)> {
+    let from = streams.end - back;
+    let grid = (0..=PAST).map(|step| from + back * step as f64 / PAST as f64);
+    let mut days: Vec<f64> = grid.chain(moments.iter().map(|moment| moment.day)).collect();
+    days.retain(|&day| day >= from);
+    days.sort_by(f64::total_cmp);
+    let base = standing.base();
+    let components = &standing.own.components;
+    let mut left = vec![0.0; components.len()];
+    let (mut next, mut then) = (0, 0.0);
+    let mut course = Vec::with_capacity(days.len());
+    for day in days {
+        while let Some(moment) = moments.get(next).filter(|moment| moment.day <= day) {
+            for (left, own) in left.iter_mut().zip(components) {
+                *left *= (-own.rate() * (moment.day - then)).exp();
+                *left += f64::from(u8::from(own.fed_by() == moment.source));
+            }
+            (next, then) = (next + 1, moment.day);
+        }
+        let excited = left
+            .iter()
+            .zip(components)
+            .map(|(left, own)| own.follow_ups.value * own.rate() * left * (-own.rate() * (day - then)).exp());
+        course.push((day - streams.end, base + excited.sum::<f64>()));
+    }
+    course
+}
+
+impl Standing<'_> {
+    fn walk_ahead(&self, stream: u64) -> Vec<Ahead> {
+        let step = self.days / STEPS as f64;
+        let mut counts: Vec<Vec<u32>> = vec![vec![0; PATHS]; STEPS];
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(stream);
+        for path in 0..PATHS {
+            for day in self.walk(&mut random) {
+                let first = (day / step) as usize;
+                counts.iter_mut().skip(first).for_each(|counts| counts[path] += 1);
+            }
+        }
+        let mut events = 0.0;
+        let rates = self.rates(self.base());
+        let ahead = (1u32..).zip(rates).zip(&mut counts).map(|((number, per_day), counts)| {
+            events += per_day * step;
+            counts.sort_unstable();
+            let place = |share: f64| f64::from(counts[(share * (PATHS - 1) as f64).round() as usize]);
+            Ahead {
+                days: f64::from(number) * step,
+                per_day,
+                events,
+                low: place(TAIL),
+                high: place(1.0 - TAIL),
+            }
+        });
+        ahead.collect()
+    }
+
+    /// Days of the events of one walk.
+    fn walk(&self, random: &mut Xoshiro256PlusPlus) -> Vec<f64> {
+        let components = &self.own.components;
+        let fresh: f64 = components
+            .iter()
+            .filter(|own| own.source == Source::Elsewhere)
+            .map(|own| own.follow_ups.value * self.elsewhere)
+            .sum();
+        // What is done elsewhere excites at its mean rate, from the start: it is small, and soon there.
+        let steady = self.draw_base(random) * self.season() + fresh;
+        let mut sizes: Vec<f64> = self.parts().map(|(size, _)| size).collect();
+        let (mut now, mut days) = (0.0, Vec::new());
+        while days.len() < MOST {
+            let bound = steady + sizes.iter().sum::<f64>();
+            let wait = -(1.0 - random.random::<f64>()).ln() / bound;
+            if now + wait >= self.days || wait.is_nan() {
+                break;
+            }
+            now += wait;
+            sizes.iter_mut().zip(components).for_each(|(size, own)| *size *= (-own.rate() * wait).exp());
+            if random.random::<f64>() * bound < steady + sizes.iter().sum::<f64>() {
+                days.push(now);
+                let kind = Source::Type(self.own.draw_type(random));
+                let fed = sizes.iter_mut().zip(components).filter(|(_, own)| own.source == kind);
+                fed.for_each(|(size, own)| *size += own.follow_ups.value * own.rate());
+            }
+        }
+        days
+    }
+
+    fn draw_base(&self, random: &mut Xoshiro256PlusPlus) -> f64 {
+        let mut level = random.random::<f64>();
+        let drawn = self.bases().find(|(_, share)| {
+            level -= share;
+            level < 0.0
+        });
+        drawn.map_or_else(|| self.base(), |drawn| drawn.0)
+    }
+}

@@ -1,0 +1,187 @@
+//! What a user is interested in: one user in full, with the course of each interest, or all users in tags.
+//!
+//! Both are read off the forecast by category ([`interest_forecasts`](super::interest_forecasts)): a tag's strength is the rate at which
+//! the user acts on it now, its probability that of another event within the horizon.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use serde::Serialize;
+
+use super::forecasts::after;
+use super::half_lives::{HalfLifeBy, Keys};
+use super::{InterestForecast, interest_forecasts};
+use crate::decay::forecast::{ForecastAsked, Forecaster};
+use crate::decay::intensity::Ahead;
+use crate::error::{Error, Result};
+use crate::events::{EventLog, Timestamp, UserId};
+use crate::interest::Catalogue;
+
+/// Horizons of the past that a course begins before.
+const BACK: f64 = 3.0;
+
+/// What is asked of a log.
+#[derive(Debug, Clone, Copy)]
+pub struct ProfileAsked<'a> {
+    /// What interests are told apart by.
+    pub by: HalfLifeBy,
+    /// The moment; none for the one just after the log.
+    pub as_of: Option<Timestamp>,
+    /// Days ahead.
+    pub horizon: f64,
+    /// The user's id.
+    pub user: &'a str,
+}
+
+/// One user's interests.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Profile {
+    /// The user's id.
+    pub user: String,
+    /// The moment.
+    pub as_of: Timestamp,
+    /// Days ahead.
+    pub horizon_days: f64,
+    /// The likeliest first.
+    pub interests: Vec<Interest>,
+}
+
+/// One interest with its course.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Interest {
+    /// What is to come of it.
+    #[serde(flatten)]
+    pub forecast: InterestForecast,
+    /// Days before the moment (at most 0) and events per day.
+    pub past: Vec<(f64, f64)>,
+    /// What is expected of the days to come.
+    pub ahead: Vec<Ahead>,
+    /// Days before the moment of the user's events, the longest ago first.
+    #[serde(skip)]
+    pub events: Vec<f64>,
+}
+
+/// A category, brand or other thing that a user is interested in now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tag {
+    /// What it is one of: `category`, `brand`, ...
+    pub kind: &'static str,
+    /// Its place among the user's, from 1.
+    pub rank: u32,
+    /// Who, what, and how likely.
+    #[serde(flatten)]
+    pub interest: InterestForecast,
+}
+
+/// Tags of all users.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tags {
+    /// Days ahead.
+    pub horizon_days: f64,
+    /// By user, the likeliest first.
+    pub tags: Vec<Tag>,
+}
+
+/// The interests of one user.
+///
+/// # Errors
+/// [`Error::Setting`] for a user whom the log does not know, and as [`interest_forecasts`].
+pub fn profile(log: &EventLog, catalogue: Option<&Catalogue>, asked: ProfileAsked<'_>) -> Result<Profile> {
+    let keys = Keys::of(log, catalogue, asked.by)?;
+    let at = asked.as_of.unwrap_or_else(|| after(log));
+    let user = log.users().position(asked.user).map(UserId).ok_or_else(|| {
+        let like = if log.n_users() > 0 { log.users().name(0) } else { "none" };
+        Error::setting("user", format!("a user of the log (ids look like `{like}`)"), asked.user)
+    })?;
+    // Nothing after the moment may be known to a fit, whatever it looks at.
+    let known = log.before(at);
+    let history = known.history(user);
+    if history.is_empty() {
+        return Err(Error::Empty {
+            what: format!("user `{}` did nothing before {at}", asked.user),
+            remedy: "Give a later --as-of".to_owned(),
+        });
+    }
+    let forecaster =
+        Forecaster::fit(&known, ForecastAsked { keys: &keys.of_item, at, horizon: asked.horizon })?;
+    let mut courses = forecaster.courses(user, BACK * asked.horizon);
+    let of_pair = |own: &crate::decay::forecast::Forecast| {
+        let events = history.iter().filter(|event| keys.of_item[event.item.index()] == Some(own.pair.key));
+        let place = courses.iter().position(|course| course.outlook.category == own.pair.key);
+        let course = place.map(|place| courses.swap_remove(place));
+        let (past, ahead) = course.map_or_else(Default::default, |course| (course.past, course.ahead));
+        Interest {
+            forecast: InterestForecast::of(own, log, &keys),
+            past,
+            ahead,
+            events: events.map(|event| event.time.days_since(at)).collect(),
+        }
+    };
+    let mut interests: Vec<Interest> =
+        forecaster.forecasts().iter().filter(|own| own.pair.user == user).map(of_pair).collect();
+    interests.sort_by(|one, other| likelier(&one.forecast, &other.forecast));
+    Ok(Profile { user: asked.user.to_owned(), as_of: at, horizon_days: asked.horizon, interests })
+}
+
+fn likelier(one: &InterestForecast, other: &InterestForecast) -> std::cmp::Ordering {
+    other.probability.total_cmp(&one.probability).then_with(|| one.key.cmp(&other.key))
+}
+
+/// The `most` likeliest interests of each user that are at least as likely as `least`, over several kinds of things.
+///
+/// # Errors
+/// As [`interest_forecasts`].
+pub fn tags(
+    log: &EventLog,
+    catalogue: Option<&Catalogue>,
+    kinds: &[HalfLifeBy],
+    horizon: f64,
+    (most, least): (usize, f64),
+) -> Result<Tags> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for &kind in kinds {
+        let found = interest_forecasts(log, catalogue, kind, horizon)?.interests;
+        let likely = found.into_iter().filter(|own| own.probability >= least);
+        tags.extend(likely.map(|interest| Tag { kind: kind.name(), rank: 0, interest }));
+    }
+    tags.sort_by(|one, other| {
+        let by_user = one.interest.user.cmp(&other.interest.user);
+        by_user.then_with(|| likelier(&one.interest, &other.interest)).then_with(|| one.kind.cmp(other.kind))
+    });
+    for own in tags.chunk_by_mut(|one, other| one.interest.user == other.interest.user) {
+        (1u32..).zip(own).for_each(|(rank, tag)| tag.rank = rank);
+    }
+    tags.retain(|tag| tag.rank as usize <= most);
+    Ok(Tags { horizon_days: horizon, tags })
+}
+
+impl Tags {
+    /// The tags as a table for other systems.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when the table is too large for one batch.
+    pub fn table(&self) -> Result<RecordBatch> {
+        let rows = || self.tags.iter();
+        let number = |value: fn(&InterestForecast) -> f64| -> ArrayRef {
+            Arc::new(Float64Array::from_iter_values(rows().map(|tag| value(&tag.interest))))
+        };
+        let half_lives = rows().map(|tag| tag.interest.half_life_days);
+        let columns: [(&str, ArrayRef); 9] = [
+            ("user", Arc::new(StringArray::from_iter_values(rows().map(|tag| &tag.interest.user)))),
+            ("kind", Arc::new(StringArray::from_iter_values(rows().map(|tag| tag.kind)))),
+            ("tag", Arc::new(rows().map(|tag| tag.interest.key.as_deref()).collect::<StringArray>())),
+            ("rank", Arc::new(UInt32Array::from_iter_values(rows().map(|tag| tag.rank)))),
+            ("strength_per_day", number(|own| own.per_day)),
+            ("probability", number(|own| own.probability)),
+            ("half_life_days", Arc::new(half_lives.collect::<Float64Array>())),
+            ("last_seen_days", number(|own| own.last_seen_days)),
+            ("days", Arc::new(UInt64Array::from_iter_values(rows().map(|tag| tag.interest.days)))),
+        ];
+        RecordBatch::try_from_iter(columns).map_err(|_| Error::Limit {
+            what: "rows of one table of tags",
+            limit: u64::from(u32::MAX),
+            got: self.tags.len() as u64,
+            remedy: "Ask for fewer tags of each user",
+        })
+    }
+}
