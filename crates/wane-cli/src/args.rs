@@ -160,6 +160,9 @@ pub(crate) struct Halflife {
     /// Test whether the pace of return has changed over four windows of the log.
     #[arg(long)]
     pub(crate) drift: bool,
+    /// Fit y = alpha exp(-beta t) as well: by which age since a user's first event their activity has halved.
+    #[arg(long)]
+    pub(crate) engagement: bool,
     /// Cells that are printed at most, those with most gaps first; files hold all.
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) show: usize,

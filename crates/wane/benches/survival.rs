@@ -45,7 +45,7 @@ fn shop(millions: usize) {
     let shop = simulate(&settings, 1).expect("a shop");
     for drift in [false, true] {
         let start = Instant::now();
-        let asked = HalfLivesAsked { by: HalfLifeBy::Category, law: None, drift };
+        let asked = HalfLivesAsked { by: HalfLifeBy::Category, law: None, drift, engagement: false };
         let found = half_lives(&shop.log, Some(&shop.catalogue), asked, &|_, _| ()).unwrap();
         println!(
             "{} events, {} cells{}: {:.2} s; {:.1} GiB at most, the log included",

@@ -23,7 +23,8 @@ const MISFIT: f64 = 0.2;
 
 /// Runs the command.
 pub(crate) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
-    let asked = HalfLivesAsked { by: by(args), law: law(&args.law)?, drift: args.drift };
+    let asked =
+        HalfLivesAsked { by: by(args), law: law(&args.law)?, drift: args.drift, engagement: args.engagement };
     let sources = args.events.sources(Some(&args.catalogue))?;
     let spinner = terminal.spinner("reading");
     let data = read(&sources)?;
@@ -65,7 +66,11 @@ fn law(name: &str) -> Result<Option<ReturnLaw>> {
 fn words(found: &HalfLives, args: &Halflife, by: HalfLifeBy) -> String {
     let mut parts = vec![format!(
         "Return of interest: the age by which half of those who come back have done so\n{}",
-        cells(&found.event_types.iter().collect::<Vec<_>>(), "", args.drift && found.cells.is_empty())
+        cells(
+            &found.event_types.iter().collect::<Vec<_>>(),
+            "",
+            Shown { drift: args.drift && found.cells.is_empty(), engagement: args.engagement }
+        )
     )];
     if !found.cells.is_empty() {
         let mut most: Vec<&HalfLifeCell> = found.cells.iter().collect();
@@ -73,7 +78,11 @@ fn words(found: &HalfLives, args: &Halflife, by: HalfLifeBy) -> String {
         most.truncate(args.show);
         let half_life = |cell: &HalfLifeCell| cell.half_life_days.map_or(f64::INFINITY, |own| own.value);
         most.sort_by(|a, b| a.event_type.cmp(&b.event_type).then(half_life(a).total_cmp(&half_life(b))));
-        parts.push(format!("\nBy {}, shortest first\n{}", by.name(), cells(&most, by.name(), args.drift)));
+        parts.push(format!(
+            "\nBy {}, shortest first\n{}",
+            by.name(),
+            cells(&most, by.name(), Shown { drift: args.drift, engagement: args.engagement })
+        ));
         let hidden = found.cells.len() - most.len();
         if hidden > 0 {
             parts.push(format!("{} more cells with fewer gaps: see --show and --out", count(hidden as u64)));
@@ -95,7 +104,14 @@ fn words(found: &HalfLives, args: &Halflife, by: HalfLifeBy) -> String {
     parts.join("\n")
 }
 
-fn cells(cells: &[&HalfLifeCell], key: &str, has_drift: bool) -> String {
+/// Columns that were asked for.
+#[derive(Clone, Copy)]
+struct Shown {
+    drift: bool,
+    engagement: bool,
+}
+
+fn cells(cells: &[&HalfLifeCell], key: &str, shown: Shown) -> String {
     let mut header = vec![
         "event type",
         key,
@@ -108,8 +124,11 @@ fn cells(cells: &[&HalfLifeCell], key: &str, has_drift: bool) -> String {
         "Kaplan-Meier",
         "misfit",
     ];
-    if has_drift {
+    if shown.drift {
         header.push("changed");
+    }
+    if shown.engagement {
+        header.extend(["engagement halves", "95 %", "alpha", "R2"]);
     }
     if key.is_empty() {
         header.remove(1);
@@ -129,7 +148,7 @@ fn cells(cells: &[&HalfLifeCell], key: &str, has_drift: bool) -> String {
         row.push(law.and_then(|law| law.bump_days).map_or_else(dash, format_days));
         row.push(cell.median_days.map_or_else(dash, |own| format_days(own.value)));
         row.push(law.map_or_else(dash, |law| format!("{:.1} %", 100.0 * law.misfit)));
-        if has_drift {
+        if shown.drift {
             row.push(cell.drift.as_ref().map_or_else(dash, |drift| {
                 let ends = drift.paces.last().zip(drift.paces.first());
                 let change = ends.map_or(0.0, |(last, first)| 100.0 * (last / first - 1.0));
@@ -140,9 +159,22 @@ fn cells(cells: &[&HalfLifeCell], key: &str, has_drift: bool) -> String {
                 }
             }));
         }
+        if shown.engagement {
+            row.extend(engagement(cell));
+        }
         row
     });
     table(&header, rows)
+}
+
+fn engagement(cell: &HalfLifeCell) -> [String; 4] {
+    let Some(law) = cell.engagement else { return [(); 4].map(|()| dash()) };
+    [
+        format_days(law.half_life_days.value),
+        range(law.half_life_days),
+        format!("{:.2}", law.alpha.value),
+        format!("{:.2}", law.r_squared),
+    ]
 }
 
 fn range(interval: Interval) -> String {

@@ -5,6 +5,7 @@
 pub mod activity;
 mod basis;
 mod compact;
+pub mod engagement;
 pub mod features;
 pub mod forecast;
 mod half_life;

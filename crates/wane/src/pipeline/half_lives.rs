@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array}
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::decay::engagement::{Engagement, EngagementLaw, Unit, engagement, engagement_of_type};
 use crate::decay::survival::{
     Cell, Drift, FittedLaw, GROUPS, Gaps, Interval, Left, ReturnLaw, Returns, Watch, best_law, drift,
     kaplan_meier, median, shrink,
@@ -44,6 +45,8 @@ pub struct HalfLivesAsked {
     pub law: Option<ReturnLaw>,
     /// Whether to look for drift.
     pub drift: bool,
+    /// Whether to fit how activity falls with age, too.
+    pub engagement: bool,
 }
 
 /// One cell.
@@ -67,6 +70,8 @@ pub struct HalfLifeCell {
     pub half_life_days: Option<Interval>,
     /// Whether the pace of return has changed.
     pub drift: Option<Drift>,
+    /// How activity falls with the age of the user's first event; none where it was not asked for, or does not fall.
+    pub engagement: Option<EngagementLaw>,
     /// The share that has not come back, by age.
     #[serde(skip)]
     pub curve: Vec<Left>,
@@ -109,8 +114,11 @@ pub fn half_lives(
         advance(done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1, of);
         described
     };
-    let mut cells: Vec<HalfLifeCell> = cells.par_iter().map(describe).collect();
-    draw_together(&mut cells);
+    let mut described: Vec<HalfLifeCell> = cells.par_iter().map(describe).collect();
+    draw_together(&mut described);
+    let activity = Activity::of(log, &keys.of_item, asked.engagement, end);
+    described.iter_mut().zip(&cells).for_each(|(own, (cell, _))| own.engagement = activity.law(cell));
+    let cells = described;
     if keys.names.is_empty() {
         return Ok(HalfLives { event_types: cells, cells: Vec::new() });
     }
@@ -119,9 +127,34 @@ pub fn half_lives(
     let of_type = |&event_type: &EventTypeId| {
         let groups = returns.of_type(event_type);
         let is_used = groups.iter().any(|gaps| gaps.count() > 0);
-        is_used.then(|| describe_type(log, event_type, &groups, asked.law))
+        is_used.then(|| HalfLifeCell {
+            engagement: activity.law_of_type(event_type),
+            ..describe_type(log, event_type, &groups, asked.law)
+        })
     };
     Ok(HalfLives { event_types: types.par_iter().filter_map(of_type).collect(), cells })
+}
+
+/// How activity falls with age, cell by cell.
+struct Activity {
+    cells: BTreeMap<Cell, Engagement>,
+    unit: Unit,
+}
+
+impl Activity {
+    fn of(log: &EventLog, keys: &[Option<u32>], is_asked: bool, end: Timestamp) -> Self {
+        let unit = Unit::of(log);
+        let cells = if is_asked { engagement(log, keys, unit, end) } else { BTreeMap::new() };
+        Self { cells, unit }
+    }
+
+    fn law(&self, cell: &Cell) -> Option<EngagementLaw> {
+        self.cells.get(cell)?.law(self.unit)
+    }
+
+    fn law_of_type(&self, event_type: EventTypeId) -> Option<EngagementLaw> {
+        engagement_of_type(&self.cells, event_type).law(self.unit)
+    }
 }
 
 fn describe_type(
@@ -163,6 +196,7 @@ fn describe(
         no_law,
         half_life_days: None,
         drift,
+        engagement: None,
         curve,
     }
 }
@@ -281,6 +315,11 @@ impl HalfLives {
             ("misfit", number(|cell| Some(cell.law.as_ref()?.misfit))),
             ("median_days", number(|cell| Some(cell.median_days?.value))),
             ("drift_p", number(|cell| Some(cell.drift.as_ref()?.p_value))),
+            ("engagement_half_life_days", number(|cell| Some(cell.engagement?.half_life_days.value))),
+            ("engagement_half_life_low", number(|cell| Some(cell.engagement?.half_life_days.low))),
+            ("engagement_half_life_high", number(|cell| Some(cell.engagement?.half_life_days.high))),
+            ("engagement_alpha", number(|cell| Some(cell.engagement?.alpha.value))),
+            ("engagement_r_squared", number(|cell| Some(cell.engagement?.r_squared))),
         ];
         RecordBatch::try_from_iter(columns).map_err(|_| Error::Limit {
             what: "cells of one table of half-lives",

@@ -114,7 +114,7 @@ pub fn profile(log: &EventLog, catalogue: Option<&Catalogue>, asked: ProfileAske
             forecast: InterestForecast::of(own, log, &keys),
             past,
             ahead,
-            events: events.map(|event| event.time.days_since(at)).collect(),
+            events: events.map(|event| -at.days_since(event.time)).collect(),
         }
     };
     let mut interests: Vec<Interest> =

@@ -7,6 +7,7 @@ mod activity;
 mod bad_input;
 mod best;
 mod dialects;
+mod engagement;
 mod evaluation;
 mod forecast;
 mod layers;

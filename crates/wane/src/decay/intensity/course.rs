@@ -1,7 +1,7 @@
 //! The course of one user's interest in a category: how past events made it, and where it goes.
 //!
-//! - **Past**: the rate `mu + sum_j alpha_k beta_k exp(-beta_k (t - t_j))` at an average hour, with what is known now of the user's
-//!   base rate.
+//! - **Past**: the mean over each step of the rate `mu + sum_j alpha_k beta_k exp(-beta_k (t - t_j))` at average hours, with what is
+//!   known now of the user's base rate.
 //! - **Ahead**: the expected rate, and how many events come until then: the mean, and the middle 95 % of [`PATHS`] walks. Each draws a
 //!   base rate from what is known of the user's and is followed by thinning (Ogata 1981): between two events the rate of what is
 //!   excited falls, so that what it is now bounds it.
@@ -20,7 +20,7 @@ const PATHS: usize = 1_000;
 /// Events of a walk at most: what excites itself without end is many in any case.
 const MOST: usize = 10_000;
 /// Steps of the past.
-const PAST: usize = 240;
+const PAST: usize = 120;
 /// The part of the walks that an interval leaves out on each side.
 const TAIL: f64 = 0.025;
 
@@ -76,32 +76,42 @@ impl Intensity {
     }
 }
 
-/// The rate at an average hour on a grid of the past and just after each event.
+/// The mean rate of each step of the past at average hours, and the rate now: what lasts for minutes would be nothing but spikes
+/// on an axis of months.
 fn past(standing: &Standing<'_>, streams: &Streams, moments: &[Moment], back: f64) -> Vec<(f64, f64)> {
-    let from = streams.end - back;
-    let grid = (0..=PAST).map(|step| from + back * step as f64 / PAST as f64);
-    let mut days: Vec<f64> = grid.chain(moments.iter().map(|moment| moment.day)).collect();
-    days.retain(|&day| day >= from);
-    days.sort_by(f64::total_cmp);
-    let base = standing.base();
-    let components = &standing.own.components;
+    let (base, components) = (standing.base(), &standing.own.components);
+    let step = back / PAST as f64;
+    // What is left of the events that feed each component, as of the latest moment or start of a step.
     let mut left = vec![0.0; components.len()];
-    let (mut next, mut then) = (0, 0.0);
-    let mut course = Vec::with_capacity(days.len());
-    for day in days {
-        while let Some(moment) = moments.get(next).filter(|moment| moment.day <= day) {
-            for (left, own) in left.iter_mut().zip(components) {
-                *left *= (-own.rate() * (moment.day - then)).exp();
-                *left += f64::from(u8::from(own.fed_by() == moment.source));
-            }
-            (next, then) = (next + 1, moment.day);
+    let (mut next, mut then) = (0, moments.first().map_or(0.0, |moment| moment.day));
+    let mut course = Vec::with_capacity(PAST + 1);
+    let mut go = |until: f64, excited: &mut f64, fed: Option<u16>| {
+        for (left, own) in left.iter_mut().zip(components) {
+            let kept = (-own.rate() * (until - then).max(0.0)).exp();
+            *excited += own.follow_ups.value * *left * (1.0 - kept);
+            *left *= kept;
+            *left += f64::from(u8::from(fed == Some(own.fed_by())));
         }
-        let excited = left
-            .iter()
-            .zip(components)
-            .map(|(left, own)| own.follow_ups.value * own.rate() * left * (-own.rate() * (day - then)).exp());
-        course.push((day - streams.end, base + excited.sum::<f64>()));
+        then = until.max(then);
+    };
+    for number in 0..PAST {
+        let (start, end) =
+            (streams.end - back + step * number as f64, streams.end - back + step * (number + 1) as f64);
+        let mut excited = 0.0;
+        while let Some(moment) = moments.get(next).filter(|moment| moment.day < start) {
+            go(moment.day, &mut excited, Some(moment.source));
+            next += 1;
+        }
+        go(start, &mut excited, None);
+        excited = 0.0;
+        while let Some(moment) = moments.get(next).filter(|moment| moment.day < end) {
+            go(moment.day, &mut excited, Some(moment.source));
+            next += 1;
+        }
+        go(end, &mut excited, None);
+        course.push((0.5 * (start + end) - streams.end, base + excited / step));
     }
+    course.push((0.0, base + standing.parts().map(|(size, _)| size).sum::<f64>()));
     course
 }
 

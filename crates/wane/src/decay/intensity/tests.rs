@@ -190,6 +190,21 @@ fn a_course_begins_with_what_past_events_made_and_ends_with_the_outlook() {
         let (now, last) = (course.past.last().unwrap(), course.ahead.last().unwrap());
         assert!((now.1 - same.base_per_day - same.excited_per_day).abs() < 1e-6, "{now:?} {same:?}");
         assert!((last.events - same.expected).abs() < 1e-9);
+        // The mean rate over all of the past is what was excited in it, by its definition.
+        let own = model.categories.iter().find(|own| own.category == same.category).unwrap();
+        let mean = course.past[..course.past.len() - 1].iter().map(|point| point.1).sum::<f64>() / 120.0;
+        let from = end.plus_days(-30.0);
+        let mut moments: Vec<_> = log.history(user).iter().collect();
+        moments.dedup_by_key(|event| (event.time, event.item, event.event_type));
+        let of_event = |event: &crate::events::Event| -> f64 {
+            let is_own = categories[event.item.index()] == Some(same.category);
+            let source = if is_own { Source::Type(event.event_type) } else { Source::Elsewhere };
+            let fed = own.components.iter().find(|own| own.source == source).unwrap();
+            let left = |at: Timestamp| (-fed.rate() * at.days_since(event.time)).exp();
+            fed.follow_ups.value * (left(from) - left(end))
+        };
+        let excited: f64 = moments.iter().map(of_event).sum();
+        assert!((mean - same.base_per_day - excited / 30.0).abs() < 1e-9, "{mean} {excited}");
         assert!(
             course.ahead.windows(2).all(|pair| pair[0].low <= pair[1].low && pair[0].high <= pair[1].high)
         );
