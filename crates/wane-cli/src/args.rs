@@ -148,7 +148,8 @@ pub(crate) enum FeatureRow {
 #[command(after_help = "Examples:
   wane halflife events.csv
   wane halflife sales.parquet --catalogue products.csv --by department --drift
-  wane halflife sales.parquet --catalogue products.csv --by category --out half-lives.parquet --report half-lives.html")]
+  wane halflife sales.parquet --catalogue products.csv --by category --out half-lives.parquet --report half-lives.html
+  wane halflife sales.csv --catalogue products.csv --by category --effects --map value=price --value-is-price")]
 pub(crate) struct Halflife {
     /// What cells are, beside the event type [default: department with --catalogue, else event-type].
     #[arg(long, value_enum)]
@@ -163,10 +164,20 @@ pub(crate) struct Halflife {
     /// Fit y = alpha exp(-beta t) as well: by which age since a user's first event their activity has halved.
     #[arg(long)]
     pub(crate) engagement: bool,
+    /// Tell what goes along with early and late returns instead: how often before, part of the day, weekend, price, discount.
+    /// Cells are compared within themselves; --law is then best, exponential or weibull.
+    #[arg(long, conflicts_with_all = ["drift", "engagement", "show", "report"])]
+    pub(crate) effects: bool,
+    /// With --effects: values of events are prices of one item. Without it, prices are the catalogue's.
+    #[arg(long, requires = "effects")]
+    pub(crate) value_is_price: bool,
+    /// With --effects: seed of the sample of users that is looked at where there are more than 500,000 gaps [default: 42].
+    #[arg(long, value_name = "N", requires = "effects")]
+    pub(crate) seed: Option<u64>,
     /// Cells that are printed at most, those with most gaps first; files hold all.
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) show: usize,
-    /// Write all cells to a .csv, .tsv or .parquet file.
+    /// Write all cells (with --effects: all effects) to a .csv, .tsv or .parquet file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Write a self-contained HTML page with intervals and curves.

@@ -11,6 +11,7 @@ use wane::pipeline::{
     HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, draw_half_lives, half_lives, read,
 };
 
+use super::effects;
 use crate::args::Halflife;
 use crate::config::told_apart;
 use crate::terminal::{Terminal, count, table};
@@ -23,6 +24,9 @@ const MISFIT: f64 = 0.2;
 
 /// Runs the command.
 pub(crate) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
+    if args.effects {
+        return effects::run(args, terminal);
+    }
     let asked =
         HalfLivesAsked { by: by(args), law: law(&args.law)?, drift: args.drift, engagement: args.engagement };
     let sources = args.events.sources(Some(&args.catalogue))?;
@@ -45,7 +49,7 @@ pub(crate) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
     if args.json { terminal.json(&found) } else { terminal.line(words(&found, args, asked.by)) }
 }
 
-fn by(args: &Halflife) -> HalfLifeBy {
+pub(super) fn by(args: &Halflife) -> HalfLifeBy {
     match args.by {
         Some(by) => told_apart(by),
         None if args.catalogue.catalogue.is_some() => HalfLifeBy::Department,
@@ -53,7 +57,7 @@ fn by(args: &Halflife) -> HalfLifeBy {
     }
 }
 
-fn law(name: &str) -> Result<Option<ReturnLaw>> {
+pub(super) fn law(name: &str) -> Result<Option<ReturnLaw>> {
     if name == "best" {
         return Ok(None);
     }

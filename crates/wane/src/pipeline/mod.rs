@@ -2,6 +2,7 @@
 
 mod compare;
 mod customers;
+mod effects;
 mod explain;
 mod forecasts;
 mod half_lives;
@@ -12,6 +13,7 @@ mod recommend;
 
 pub use compare::{Comparison, Contest, compare, compare_as};
 pub use customers::{Compared, CustomerForecast, CustomerForecasts, ValueModel, Worth, customer_forecasts};
+pub use effects::{Effect, Effects, EffectsAsked, effects};
 pub use explain::{Account, GroupShare, Why, Without, account};
 pub use forecasts::{
     ForecastEvaluation, InterestForecast, InterestForecasts, evaluate_forecasts, interest_forecasts,

@@ -8,6 +8,7 @@ mod bad_input;
 mod best;
 mod dialects;
 mod engagement;
+mod effects;
 mod evaluation;
 mod forecast;
 mod layers;

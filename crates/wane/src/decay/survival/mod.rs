@@ -7,6 +7,7 @@
 //! Useful for: when to remind, when to stop. Not useful for: ranking.
 
 mod drift;
+pub mod effects;
 mod fit;
 mod gaps;
 mod kaplan_meier;

@@ -48,7 +48,7 @@ impl Watch {
     }
 
     /// Length of a gap, and whether it was seen to end; nothing where it is not watched.
-    fn length(&self, begin: Timestamp, next: Option<Timestamp>) -> Option<(i64, bool)> {
+    pub(super) fn length(&self, begin: Timestamp, next: Option<Timestamp>) -> Option<(i64, bool)> {
         let until = next.unwrap_or(self.end).millis().saturating_sub(begin.millis());
         // After the last moment of all nothing was watched.
         let is_watched = self.begins.contains(&begin) && until > 0;

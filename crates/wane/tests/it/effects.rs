@@ -1,0 +1,202 @@
+//! Effects on gaps beside lifelines (fixtures/effects.py), and on gaps whose truth is known.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use wane::decay::survival::effects::{Coefficient, ObservedGaps, half_life_regression, proportional_hazards};
+use wane::decay::survival::{ReturnLaw, Unfit};
+
+fn fixture() -> Value {
+    serde_json::from_str(include_str!("../fixtures/effects.json")).unwrap()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn whole(value: &Value) -> Vec<u32> {
+    numbers(value).into_iter().map(|number| number as u32).collect()
+}
+
+fn gaps(set: &Value, by_cell: bool) -> ObservedGaps {
+    let cell = whole(&set["cell"]);
+    ObservedGaps {
+        days: numbers(&set["days"]),
+        is_return: set["seen"].as_array().unwrap().iter().map(|seen| seen.as_bool().unwrap()).collect(),
+        baseline: if by_cell { cell } else { vec![0; cell.len()] },
+        user: whole(&set["user"]),
+        width: 3,
+        covariates: numbers(&set["covariates"]),
+    }
+}
+
+fn near(what: &str, own: f64, theirs: f64, relative: f64) {
+    assert!((own - theirs).abs() <= relative * theirs.abs(), "{what}: {own} is not {theirs}");
+}
+
+fn check_coefficient(what: &str, own: &Coefficient, theirs: &Value) {
+    let theirs = numbers(theirs);
+    near(what, own.value, theirs[0], 1e-4);
+    near(&format!("{what}'s error"), own.standard_error, theirs[1], 1e-4);
+}
+
+#[test]
+fn hazards_are_those_of_lifelines() {
+    for (name, set) in fixture()["sets"].as_object().unwrap() {
+        for (part, by_cell) in [("hazards", false), ("hazards_by_cell", true)] {
+            let (own, theirs) = (proportional_hazards(&gaps(set, by_cell)).unwrap(), &set[part]);
+            let what = format!("{name}, {part}");
+            near(&what, own.log_likelihood, theirs["log_likelihood"].as_f64().unwrap(), 1e-6);
+            near(&what, own.concordance, theirs["concordance"].as_f64().unwrap(), 1e-9);
+            for (place, own) in own.coefficients.iter().enumerate() {
+                let what = format!("{what} {place}");
+                check_coefficient(&what, own, &theirs["coefficients"][place]);
+                near(&what, own.robust_error.unwrap(), theirs["robust"][place].as_f64().unwrap(), 1e-4);
+            }
+            assert!(own.held.is_empty());
+        }
+    }
+}
+
+#[test]
+fn half_life_factors_are_those_of_lifelines() {
+    for (name, set) in fixture()["sets"].as_object().unwrap() {
+        for (part, by_cell) in [("half_lives", false), ("half_lives_by_cell", true)] {
+            let mut gaps = gaps(set, by_cell);
+            // Their robust errors take every gap as a cluster of its own.
+            gaps.user = (0..gaps.user.len() as u32).collect();
+            let (own, theirs) = (half_life_regression(&gaps, ReturnLaw::Weibull).unwrap(), &set[part]);
+            let (plain, robust) = (&theirs["plain"], &theirs["robust"]);
+            let what = format!("{name}, {part}");
+            near(&what, own.log_likelihood, plain["log_likelihood"].as_f64().unwrap(), 1e-6);
+            let shape = own.log_shape.unwrap();
+            check_coefficient(&format!("{what} shape"), &shape, &plain["log_shape"]);
+            for (place, own) in own.coefficients.iter().enumerate() {
+                check_coefficient(&format!("{what} {place}"), own, &plain["coefficients"][place]);
+                let theirs = numbers(&robust["coefficients"][place])[1];
+                near(&format!("{what} {place} robust"), own.robust_error.unwrap(), theirs, 1e-4);
+            }
+        }
+    }
+}
+
+/// Weibull gaps of users with paces of their own; the last covariate is the one that counts, `b` its log factor of the half-life.
+fn drawn(n: usize, seed: u64, shape: f64, b: f64, spread: f64) -> ObservedGaps {
+    let mut random = StdRng::seed_from_u64(seed);
+    let users: Vec<f64> = (0..n / 10 + 1).map(|_| spread * (random.random::<f64>() - 0.5)).collect();
+    let mut gaps = ObservedGaps { width: 2, ..ObservedGaps::default() };
+    for place in 0..n {
+        let (user, cell) = (place / 10, random.random_range(0..4u32));
+        let x = f64::from(random.random_range(0..2u32));
+        let half_life = (users[user] + b * x + f64::from(cell)).exp();
+        let age = half_life * (-(1.0 - random.random::<f64>()).log2()).powf(1.0 / shape);
+        let end = random.random_range(5.0..40.0);
+        gaps.days.push(age.min(end));
+        gaps.is_return.push(age <= end);
+        gaps.baseline.push(cell);
+        gaps.user.push(user as u32);
+        gaps.covariates.extend([random.random::<f64>(), x]);
+    }
+    gaps
+}
+
+#[test]
+fn a_planted_effect_comes_back_within_its_interval() {
+    let (mut factors, mut ratios) = (0, 0);
+    for seed in 0..100 {
+        let gaps = drawn(1_000, seed, 1.3, 0.4, 0.0);
+        let own = half_life_regression(&gaps, ReturnLaw::Weibull).unwrap().coefficients[1].factor();
+        factors += u32::from((own.low..own.high).contains(&0.4f64.exp()));
+        let own = proportional_hazards(&gaps).unwrap().coefficients[1].factor();
+        ratios += u32::from((own.low..own.high).contains(&(-0.4f64 * 1.3).exp()));
+    }
+    // 95 % of 100 with a standard deviation of 2.2.
+    assert!((88..=100).contains(&factors) && (88..=100).contains(&ratios), "{factors} {ratios}");
+}
+
+/// A covariate of the user: the gaps of each go along with it, so that errors that take them as independent are too small.
+#[test]
+fn errors_know_that_gaps_of_a_user_resemble_each_other() {
+    let mut gaps = drawn(3_000, 1, 1.0, 0.0, 3.0);
+    let users = gaps.user.clone();
+    let of_user = gaps.covariates.iter_mut().skip(1).step_by(2).zip(users);
+    of_user.for_each(|(value, user)| *value = f64::from(user % 2));
+    for own in [
+        proportional_hazards(&gaps).unwrap().coefficients,
+        half_life_regression(&gaps, ReturnLaw::Weibull).unwrap().coefficients,
+    ] {
+        assert!(own[1].robust_error.unwrap() > 1.3 * own[1].standard_error, "{own:?}");
+        assert!(own[0].robust_error.unwrap() < 1.2 * own[0].standard_error, "{own:?}");
+    }
+}
+
+#[test]
+fn what_separates_is_held_and_said() {
+    let mut gaps = drawn(400, 2, 1.0, 0.4, 0.0);
+    // Whatever has the second covariate never returns, so its hazard has no lower bound.
+    for place in 0..gaps.days.len() {
+        gaps.is_return[place] &= gaps.covariates[2 * place + 1] == 0.0;
+    }
+    let own = proportional_hazards(&gaps).unwrap();
+    assert_eq!(own.held, [1]);
+    assert!(own.coefficients[1].value < -4.0 && own.coefficients[1].standard_error.is_finite(), "{own:?}");
+    let own = half_life_regression(&gaps, ReturnLaw::Exponential).unwrap();
+    assert_eq!(own.held, [1]);
+    assert!(own.coefficients[1].value > 4.0 && own.coefficients[1].standard_error.is_finite(), "{own:?}");
+}
+
+#[test]
+fn covariates_that_say_the_same_are_held_and_said() {
+    let mut gaps = drawn(400, 3, 1.0, 0.4, 0.0);
+    for place in 0..gaps.days.len() {
+        gaps.covariates[2 * place + 1] = 3.0 - 2.0 * gaps.covariates[2 * place];
+    }
+    assert_eq!(proportional_hazards(&gaps).unwrap().held, [1]);
+    assert_eq!(half_life_regression(&gaps, ReturnLaw::Weibull).unwrap().held, [1]);
+    gaps.covariates.iter_mut().for_each(|value| *value = 1.0);
+    assert!(!gaps.varies(0));
+    let own = proportional_hazards(&gaps).unwrap();
+    assert_eq!((own.held, own.coefficients[0].value), (vec![0, 1], 0.0));
+}
+
+#[test]
+fn hopeless_gaps_say_why() {
+    let both = |gaps: &ObservedGaps| {
+        let one = proportional_hazards(gaps).map(|_| ());
+        assert_eq!(one, half_life_regression(gaps, ReturnLaw::Weibull).map(|_| ()));
+        one
+    };
+    assert_eq!(both(&ObservedGaps { width: 1, ..ObservedGaps::default() }), Err(Unfit::TooFew(0)));
+    let mut gaps = drawn(200, 4, 1.0, 0.4, 0.0);
+    gaps.covariates[0] = f64::NAN;
+    assert_eq!(both(&gaps), Err(Unfit::NoTop));
+    gaps.covariates[0] = 0.5;
+    assert_eq!(both(&gaps), Ok(()));
+    // One user: nothing is known of how users differ.
+    gaps.user.fill(7);
+    assert_eq!(proportional_hazards(&gaps).unwrap().coefficients[0].robust_error, None);
+    gaps.is_return.fill(false);
+    assert_eq!(both(&gaps), Err(Unfit::TooFew(0)));
+    // All gaps alike: hazards can be compared, but the shape of a law runs away.
+    gaps.is_return.fill(true);
+    gaps.days.fill(1.0);
+    assert!(proportional_hazards(&gaps).is_ok());
+    assert!(half_life_regression(&gaps, ReturnLaw::Exponential).is_ok());
+    assert!(half_life_regression(&gaps, ReturnLaw::Weibull).is_err());
+}
+
+/// Gaps of many sizes, shapes and shares of ends that were not seen.
+#[test]
+fn every_regression_converges_or_says_why() {
+    for seed in 0..40 {
+        let shape = 0.3 + 0.1 * (seed % 20) as f64;
+        let gaps = drawn(60 + 31 * seed as usize, seed, shape, 0.1 * seed as f64 - 2.0, 1.0);
+        let hazards = proportional_hazards(&gaps).unwrap();
+        let half_lives = half_life_regression(&gaps, ReturnLaw::Weibull).unwrap();
+        for own in hazards.coefficients.iter().chain(&half_lives.coefficients) {
+            assert!(own.value.is_finite() && own.standard_error > 0.0, "{seed}: {own:?}");
+            assert!(own.robust_error.is_none_or(f64::is_finite), "{seed}: {own:?}");
+        }
+        assert!((0.0..=1.0).contains(&hazards.concordance));
+    }
+}
