@@ -220,7 +220,7 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     }
     // Numbers are right-aligned under their heads; words, as in reasons, are not.
     for (column, head) in table.column_iter_mut().zip(header).skip(1) {
-        let is_words = ["because", "event", "relation"].contains(head);
+        let is_words = ["because", "event", "relation", "compared with", "in words"].contains(head);
         column.set_cell_alignment(if is_words { CellAlignment::Left } else { CellAlignment::Right });
     }
     table.to_string()

@@ -25,7 +25,8 @@ pub(super) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
     };
     let sources = args.events.sources(Some(&args.catalogue))?;
     let spinner = terminal.spinner("reading and fitting");
-    let found = effects(&read(&sources)?, asked)?;
+    let data = read(&sources)?;
+    let found = effects(&data.log, data.catalogue.as_ref(), asked)?;
     spinner.finish_and_clear();
     if let Some(out) = &args.out {
         write_table(&found.table()?, out)?;
@@ -84,10 +85,14 @@ fn is_sure(own: Interval) -> bool {
 /// What else there is to know.
 fn remarks(found: &Effects) -> Vec<String> {
     let mut remarks = vec![format!(
-        "Gaps are compared within {} baselines (event type by {}). Of two gaps the one with the higher hazard ends first in {:.1} % \
+        "Gaps are compared within {} baselines, one per {}. Of two gaps the one with the higher hazard ends first in {:.1} % \
          (50 % is chance). Half-lives by {} law{}.",
         count(found.baselines),
-        found.by,
+        if found.by == "event-type" {
+            "event type".to_owned()
+        } else {
+            format!("event type and {}", found.by)
+        },
         100.0 * found.concordance,
         if found.shape.is_some() { "a Weibull" } else { "an exponential" },
         found.shape.map_or_else(String::new, |shape| format!(" of shape {:.2}", shape.value)),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use wane::events::read::Table;
 
-use super::run::{done, failure};
+use super::run::{done, failure, wane};
 use super::shop::shop;
 
 const LOG: &str = "halflife shop/events.parquet --catalogue shop/catalogue.parquet";
@@ -75,4 +75,55 @@ fn what_cannot_be_asked_says_why() {
     );
     assert!(said("--law gauss").starts_with("setting `law`: expected best, exponential, weibull,"));
     assert!(said("--out h.xyz").contains("a file name ending in .csv, .tsv or .parquet"));
+}
+
+const EFFECTS: &str = "halflife shop/events.parquet --catalogue shop/catalogue.parquet --effects";
+
+#[test]
+fn effects_are_printed_for_people() {
+    let said = done(shop(), EFFECTS);
+    for words in [
+        "What goes along with early and late returns",
+        "each doubling of earlier times",
+        "hazard ratio, 95 %",
+        "half-life times, 95 %",
+        "one per event type and department",
+        "that they cause them is not said",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let said = done(shop(), "halflife shop/events.parquet --effects --law exponential");
+    assert!(said.contains("an exponential law") && said.contains("Left out: price and discount"), "{said}");
+}
+
+#[test]
+fn effects_are_written_for_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("effects.parquet");
+    let line = format!("{EFFECTS} --by category --json --out {}", out.display());
+    let found: Value = serde_json::from_str(&done(shop(), &line)).unwrap();
+    let effects = found["effects"].as_array().unwrap();
+    assert_eq!(Table::open(&out).unwrap().rows(), effects.len());
+    for effect in effects {
+        for part in ["hazard_ratio", "half_life_factor"] {
+            let [low, value, high] = ["low", "value", "high"].map(|end| effect[part][end].as_f64().unwrap());
+            assert!(0.0 < low && low <= value && value <= high, "{effect}");
+        }
+    }
+    let with = |threads: u32| done(shop(), &format!("{EFFECTS} --json --threads {threads}"));
+    assert_eq!(with(1), with(2));
+}
+
+#[test]
+fn effects_refuse_what_is_not_theirs() {
+    for line in ["--drift", "--show 3", "--report page.html"] {
+        let run = wane(shop(), &format!("{EFFECTS} {line}"));
+        assert!(run.status == Some(2) && run.err.contains("cannot be used with"), "{line}: {}", run.err);
+    }
+    for line in ["--value-is-price", "--seed 3"] {
+        let run = wane(shop(), &format!("{LOG} {line}"));
+        assert!(run.status == Some(2) && run.err.contains("--effects"), "{line}: {}", run.err);
+    }
+    let said = failure(shop(), &format!("{EFFECTS} --law lomax"));
+    assert_eq!(said, "setting `law`: expected best, exponential or weibull for effects, got lomax");
 }

@@ -9,8 +9,8 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::HalfLifeBy;
 use super::half_lives::Keys;
-use super::{Dataset, HalfLifeBy};
 use crate::decay::survival::effects::{
     Coefficient, Features, HalfLifeRegression, LeftOut, ObservedGaps, Prices, ProportionalHazards,
     gap_starts, half_life_regression, proportional_hazards,
@@ -18,6 +18,7 @@ use crate::decay::survival::effects::{
 use crate::decay::survival::{Interval, ReturnLaw, Unfit, Watch};
 use crate::error::{Error, Result};
 use crate::events::{EventLog, History, Timestamp, UserId};
+use crate::interest::Catalogue;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +94,10 @@ pub struct Effects {
 /// # Errors
 /// [`Error::Setting`] for a law that no half-life regression has, or cells that need a catalogue; [`Error::Empty`] where there is too
 /// little to compare.
-pub fn effects(data: &Dataset, asked: EffectsAsked) -> Result<Effects> {
+pub fn effects(log: &EventLog, catalogue: Option<&Catalogue>, asked: EffectsAsked) -> Result<Effects> {
     if let Some(law) = asked.law.filter(|law| !matches!(law, ReturnLaw::Exponential | ReturnLaw::Weibull)) {
         return Err(Error::setting("law", "best, exponential or weibull for effects", law.name()));
     }
-    let (log, catalogue) = (&data.log, data.catalogue.as_ref());
     let keys = Keys::of(log, catalogue, asked.by)?;
     let prices = Prices::of(log, catalogue, asked.value_is_price);
     let end = log.span().map_or(Timestamp::from_millis(0), |span| span.1);

@@ -1,10 +1,15 @@
 //! Effects on gaps beside lifelines (fixtures/effects.py), and on gaps whose truth is known.
 
+use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use wane::decay::survival::effects::{Coefficient, ObservedGaps, half_life_regression, proportional_hazards};
-use wane::decay::survival::{ReturnLaw, Unfit};
+use wane::decay::survival::effects::{
+    Coefficient, GapStart, ObservedGaps, Prices, gap_starts, half_life_regression, proportional_hazards,
+};
+use wane::decay::survival::{ReturnLaw, Unfit, Watch};
+use wane::events::{EventColumns, EventLog, EventTypeId, MILLIS_PER_DAY, Timestamp, UserId};
+use wane::pipeline::{EffectsAsked, HalfLifeBy, effects};
 
 fn fixture() -> Value {
     serde_json::from_str(include_str!("../fixtures/effects.json")).unwrap()
@@ -200,5 +205,128 @@ fn every_regression_converges_or_says_why() {
             assert!(own.robust_error.is_none_or(f64::is_finite), "{seed}: {own:?}");
         }
         assert!((0.0..=1.0).contains(&hazards.concordance));
+    }
+}
+
+/// User, item, milliseconds, event type, price.
+type Row = (u32, u32, i64, u8, f32);
+
+fn log(events: &[Row]) -> EventLog {
+    EventLog::from_columns(EventColumns {
+        users: events.iter().map(|event| event.0).collect(),
+        items: events.iter().map(|event| event.1).collect(),
+        times: events.iter().map(|event| Timestamp::from_millis(event.2)).collect(),
+        types: events.iter().map(|event| EventTypeId(event.3)).collect(),
+        values: events.iter().map(|event| event.4).collect(),
+        user_names: (0..400).map(|user| format!("u{user:03}")).collect(),
+        item_names: (0..5).map(|item| format!("i{item}")).collect(),
+        event_types: vec!["view".into(), "purchase".into()],
+        ..EventColumns::default()
+    })
+    .unwrap()
+}
+
+fn asked() -> EffectsAsked {
+    EffectsAsked { by: HalfLifeBy::EventType, law: None, value_is_price: true, most_gaps: 100_000, seed: 1 }
+}
+
+/// Users of a shop whose return takes 1.6 times as long after a price above 3.
+fn shop() -> EventLog {
+    let mut random = StdRng::seed_from_u64(9);
+    let mut events = Vec::new();
+    for user in 0..400 {
+        let mut day = random.random_range(0.0..5.0);
+        while day < 60.0 {
+            let price: f32 = random.random_range(1.0..4.0);
+            events.push((user, random.random_range(0..5), (day * MILLIS_PER_DAY as f64) as i64, 0, price));
+            let half_life = if price > 3.0 { 4.8 } else { 3.0 };
+            day += -(1.0 - random.random::<f64>()).log2() * half_life + 1e-4;
+        }
+    }
+    log(&events)
+}
+
+#[test]
+fn a_planted_effect_is_found_in_a_log_and_nothing_else() {
+    let found = effects(&shop(), None, asked()).unwrap();
+    assert_eq!(found.law, ReturnLaw::Exponential);
+    let price = found.effects.iter().find(|own| own.feature.starts_with("price above")).unwrap();
+    let (times, ratio) = (price.half_life_factor, price.hazard_ratio);
+    assert!((times.low..times.high).contains(&1.6) && times.low > 1.0, "{price:?}");
+    assert!((ratio.low..ratio.high).contains(&(1.0 / 1.6)) && ratio.high < 1.0, "{price:?}");
+    let others = found.effects.iter().filter(|own| own.feature != price.feature);
+    // Of some six others one in twenty is beyond its interval by chance.
+    let sure = others.filter(|own| own.hazard_ratio.low > 1.0 || own.hazard_ratio.high < 1.0);
+    assert!(sure.count() <= 1, "{found:?}");
+}
+
+#[test]
+fn a_sample_of_users_is_drawn_by_the_seed_and_says_so() {
+    let log = shop();
+    let of = |most_gaps, seed| effects(&log, None, EffectsAsked { most_gaps, seed, ..asked() }).unwrap();
+    let all = of(100_000, 1);
+    assert_eq!((all.users, all.of_users), (400, 400));
+    let part = of(2_000, 1);
+    assert!(part.gaps <= 2_000 && part.gaps > 1_900 && part.of_users == 400, "{}", part.gaps);
+    assert_eq!(part, of(2_000, 1));
+    assert_ne!(part, of(2_000, 2));
+}
+
+#[test]
+fn what_a_log_cannot_tell_is_left_out_and_said() {
+    // Days without hours, one price, and a discount that never is.
+    let mut random = StdRng::seed_from_u64(3);
+    let draw = |place: u32| {
+        let day = random.random_range(0..50i64);
+        (place % 12, place % 3, day * MILLIS_PER_DAY, 0, 2.0)
+    };
+    let events: Vec<Row> = (0..300).map(draw).collect();
+    let found = effects(&log(&events), None, asked()).unwrap();
+    let kept: Vec<&str> = found.effects.iter().map(|own| own.feature.as_str()).collect();
+    assert_eq!(kept, ["each doubling of earlier times", "weekend"]);
+    let left_out: Vec<&str> = found.left_out.iter().map(|own| own.name.as_str()).collect();
+    assert_eq!(left_out, ["part of the day", "price", "all at a discount"]);
+    let without = effects(&log(&events), None, EffectsAsked { value_is_price: false, ..asked() }).unwrap();
+    assert!(without.left_out.iter().any(|own| own.name == "price and discount"), "{without:?}");
+}
+
+#[test]
+fn logs_with_too_little_say_why() {
+    let said = |events: &[Row]| effects(&log(events), None, asked()).unwrap_err().to_string();
+    assert!(said(&[]).starts_with("no gaps that differ"), "{}", said(&[]));
+    assert!(said(&[(0, 0, 0, 0, 1.0)]).starts_with("no gaps that differ"));
+    // Nobody comes back.
+    let once = |user: u32| (user, 0, i64::from(user) * MILLIS_PER_DAY, 0, 1.0 + user as f32);
+    let once: Vec<Row> = (0..50).map(once).collect();
+    assert!(said(&once).starts_with("no gaps that differ"), "{}", said(&once));
+    // One user who does: effects, but nothing is known of how users differ.
+    let more_and_more_seldom = |day: i64| (0, 0, day * (MILLIS_PER_DAY + 7 * day * 60_000), 0, 1.0);
+    let daily: Vec<Row> = (0..60).map(more_and_more_seldom).collect();
+    assert!(!effects(&log(&daily), None, asked()).unwrap().has_robust_errors);
+    let law = Some(ReturnLaw::LogNormal);
+    let refused = effects(&log(&daily), None, EffectsAsked { law, ..asked() }).unwrap_err().to_string();
+    assert_eq!(refused, "setting `law`: expected best, exponential or weibull for effects, got log-normal");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Whatever happens later, what is known as a gap begins stays the same.
+    #[test]
+    fn the_future_changes_nothing_that_was_known(
+        past in proptest::collection::vec((0..4u32, 0..5u32, 0..1_000i64, 0..2u8, 0.5..9.0f32), 1..200),
+        poison in proptest::collection::vec((0..4u32, 0..5u32, 1_001..2_000i64, 0..2u8, 0.001..900.0f32), 1..200),
+    ) {
+        let starts = |events: &[Row]| -> Vec<GapStart> {
+            let log = log(events);
+            let users: Vec<UserId> = (0..4).map(UserId).collect();
+            let keys = [Some(0), Some(0), Some(1), Some(1), None];
+            let watch = Watch::until(Timestamp::from_millis(3_000));
+            let all = gap_starts(&log, &users, &keys, &watch, &Prices::of(&log, None, true));
+            let known = all.into_iter().filter(|own| own.begin.millis() <= 1_000);
+            // How the gap ends is what the future decides.
+            known.map(|own| GapStart { millis: 0, is_return: false, ..own }).collect()
+        };
+        let both: Vec<Row> = past.iter().chain(&poison).copied().collect();
+        prop_assert_eq!(starts(&past), starts(&both));
     }
 }

@@ -136,15 +136,20 @@ fn prices(starts: &[GapStart], left_out: &mut Vec<LeftOut>) -> Vec<Column> {
     known.sort_unstable_by(f32::total_cmp);
     let (low, high) = (known[(known.len() - 1) / 3], known[(known.len() - 1) * 2 / 3]);
     let against = format!("price up to {low:.2}");
-    let is_in = |own: &GapStart, above: f32, up_to: f32| {
-        own.price.is_some_and(|price| price > above && price <= up_to)
-    };
-    let mut columns = vec![
-        column(&format!("price {low:.2} to {high:.2}"), &against, starts, |own| flag(is_in(own, low, high))),
-        column(&format!("price above {high:.2}"), &against, starts, |own| {
-            flag(is_in(own, high, f32::INFINITY))
-        }),
+    let bands = [
+        (low, high, format!("price {low:.2} to {high:.2}")),
+        (high, f32::INFINITY, format!("price above {high:.2}")),
     ];
+    let band = |(above, up_to, name): &(f32, f32, String)| {
+        let is_in = |own: &GapStart| own.price.is_some_and(|price| price > *above && price <= *up_to);
+        column(name, &against, starts, |own| flag(is_in(own)))
+    };
+    // Where many prices are the same, a third may be empty.
+    let is_used = |column: &Column| column.values.iter().any(|&value| value > 0.0);
+    let mut columns: Vec<Column> = bands.iter().map(band).filter(is_used).collect();
+    if columns.is_empty() {
+        left_out.push(LeftOut { name: "price".to_owned(), why: format!("all known prices are {high:.2}") });
+    }
     if known.len() < starts.len() {
         columns.push(column("price unknown", &against, starts, |own| flag(own.price.is_none())));
     }

@@ -133,9 +133,9 @@ impl Design {
                     let share = k as f64 / d as f64;
                     let s = at_risk.r - share * ended.r;
                     here.value -= s.ln();
-                    for a in 0..p {
-                        mean[a] = (at_risk.rx[a] - share * ended.rx[a]) / s;
-                        here.slope[a] -= mean[a];
+                    for (a, mean) in mean.iter_mut().enumerate() {
+                        *mean = (at_risk.rx[a] - share * ended.rx[a]) / s;
+                        here.slope[a] -= *mean;
                     }
                     here.add_lower(1.0 / s, &at_risk.rxx);
                     here.add_lower(-share / s, &ended.rxx);
