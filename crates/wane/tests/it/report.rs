@@ -1,10 +1,10 @@
 //! The report is one sound page whatever it is given: hostile names, no data, too much data, figures that are none.
 
 use wane::eval::report::{
-    Bin, Curve, ExampleUser, Law, Model, Overview, Part, PastEvent, Reason, Recommendation, Remark, Report,
-    ReturnCell, RowAccount, TruthRow, TypeSeries, render,
+    Bin, CourseAhead, Curve, ExampleUser, InterestCourse, Law, Model, Overview, Part, PastEvent, Reason,
+    Recommendation, Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries, render,
 };
-use wane::eval::{Estimate, Severity};
+use wane::eval::{Bin as Reliability, Estimate, ForecastResult, Severity};
 use wane::events::Timestamp;
 
 /// Names as a shop's database may hold them.
@@ -99,6 +99,36 @@ fn returns(name: &str, half_life: f64) -> ReturnCell {
     }
 }
 
+fn course(name: &str, days: f64) -> InterestCourse {
+    let ahead = |step: u32| CourseAhead {
+        days: days * f64::from(step),
+        per_day: 0.4,
+        events: Estimate { value: 0.4 * f64::from(step), lo: 0.0, hi: f64::from(step) },
+    };
+    InterestCourse {
+        label: name.into(),
+        probability: 0.3,
+        half_life_days: Some(days),
+        past: vec![(-days, 0.1), (0.0, 0.5)],
+        ahead: (1..5).map(ahead).collect(),
+        events: vec![-days, -0.01],
+    }
+}
+
+fn forecast(name: &str) -> ForecastResult {
+    let bin = |share: f64| Reliability { probability: share, came: share * 1.1, pairs: 9 };
+    ForecastResult {
+        model: name.into(),
+        brier: estimate(0.06),
+        log_likelihood: estimate(-0.2),
+        ece: 0.01,
+        auc: 0.8,
+        brier_difference: None,
+        log_likelihood_difference: Some(Estimate { value: 0.1, lo: f64::NAN, hi: f64::NAN }),
+        reliability: vec![bin(0.01), bin(0.2)],
+    }
+}
+
 /// A report with this name in every place that takes one.
 fn full(name: &str, models: usize, types: usize) -> Report {
     let bin = |count| Bin { label: name.into(), count };
@@ -129,6 +159,8 @@ fn full(name: &str, models: usize, types: usize) -> Report {
         laws: vec![Law { label: name.into(), half_life_days: 2.0, points: vec![(0.0, 1.0), (2.0, 0.5)] }; 20],
         truth: vec![TruthRow { label: name.into(), fitted: estimate(1.0), truth: 1.1 }],
         returns: vec![returns(name, 2.0), returns(name, f64::NAN), returns(name, f64::INFINITY)],
+        interests: vec![course(name, 3.0), InterestCourse { label: name.into(), ..Default::default() }],
+        forecasts: vec![forecast(name); 3],
         users: vec![user(name, 500), user(name, 0)],
         settings: vec![(name.into(), name.into())],
     }
@@ -140,6 +172,8 @@ fn a_report_with_everything_is_sound() {
     for heading in [
         "Result",
         "How soon users come back",
+        "Interests",
+        "How reliable forecasts are",
         "The data",
         "Leakage check",
         "Models compared",
