@@ -60,6 +60,10 @@ pub(super) struct Watched<'a> {
     members: Vec<Vec<u32>>,
     /// Exposure of each user.
     exposures: Vec<f64>,
+    /// Exposures of all users.
+    exposed: Bands,
+    /// Days left at each moment of all users.
+    acted: Bands,
 }
 
 impl<'a> Watched<'a> {
@@ -85,8 +89,16 @@ impl<'a> Watched<'a> {
             let opens = history.before(end).times().first().copied().unwrap_or(end);
             season.between(opens, end)
         };
-        let exposures = log.histories().map(|(_, history)| exposure(history)).collect();
-        Self { log, categories, start, end, members, exposures }
+        let exposures: Vec<f64> = log.histories().map(|(_, history)| exposure(history)).collect();
+        let (mut exposed, mut acted) = (Bands::default(), Bands::default());
+        for ((_, history), &exposure) in log.histories().zip(&exposures) {
+            let history = history.before(end);
+            if !history.is_empty() {
+                exposed.add(exposure, 1.0);
+                distinct(history.times()).for_each(|time| acted.add(end.days_since(time), 1.0));
+            }
+        }
+        Self { log, categories, start, end, members, exposures, exposed, acted }
     }
 
     pub(super) fn n_categories(&self) -> usize {
@@ -100,20 +112,17 @@ impl<'a> Watched<'a> {
     /// The users as a category sees them.
     pub(super) fn streams(&self, category: usize) -> Streams {
         let mut streams = Streams { end: self.day(self.end), ..Streams::default() };
-        let (mut quiet, mut quiet_moments) = (Bands::default(), Bands::default());
-        let mut members = self.members[category].iter().peekable();
-        for (user, history) in self.log.histories() {
-            let history = history.before(self.end);
-            let exposure = self.exposures[user.index()];
-            if members.next_if_eq(&&user.0).is_some() {
-                let first = streams.moments.len();
-                self.add_moments(history, category as u32, &mut streams.moments);
-                let (last, opens) = (streams.moments.len(), streams.moments[first].day);
-                streams.users.push(Stream { user, first, last, opens, exposure });
-            } else if !history.is_empty() {
-                quiet.add(exposure);
-                distinct(history.times()).for_each(|time| quiet_moments.add(self.end.days_since(time)));
-            }
+        // Whoever is not quiet is taken out of all: most users have nothing to do with most categories.
+        let (mut quiet, mut quiet_moments) = (self.exposed.clone(), self.acted.clone());
+        for &user in &self.members[category] {
+            let user = UserId(user);
+            let (history, exposure) = (self.log.history(user).before(self.end), self.exposures[user.index()]);
+            quiet.add(exposure, -1.0);
+            distinct(history.times()).for_each(|time| quiet_moments.add(self.end.days_since(time), -1.0));
+            let first = streams.moments.len();
+            self.add_moments(history, category as u32, &mut streams.moments);
+            let (last, opens) = (streams.moments.len(), streams.moments[first].day);
+            streams.users.push(Stream { user, first, last, opens, exposure });
         }
         (streams.quiet, streams.quiet_moments) = (quiet.counts(), quiet_moments.counts());
         streams
@@ -143,19 +152,21 @@ fn distinct(times: &[Timestamp]) -> impl Iterator<Item = Timestamp> + '_ {
 }
 
 /// Positive numbers counted in bands that are a fraction of a doubling wide.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Bands(std::collections::BTreeMap<i32, (f64, f64)>);
 
 impl Bands {
-    fn add(&mut self, value: f64) {
+    /// Adds a number so many times; -1 takes it out again.
+    fn add(&mut self, value: f64, times: f64) {
         let band = (value.max(1e-6).log2() * BANDS).floor() as i32;
         let (sum, count) = self.0.entry(band).or_default();
-        *sum += value;
-        *count += 1.0;
+        *sum += value * times;
+        *count += times;
     }
 
-    /// The mean of each band, with its count.
+    /// The mean of each band that still holds numbers, with its count.
     fn counts(self) -> Vec<(f64, f64)> {
-        self.0.into_values().map(|(sum, count)| (sum / count, count)).collect()
+        let held = self.0.into_values().filter(|(_, count)| *count > 0.5);
+        held.map(|(sum, count)| (sum / count, count)).collect()
     }
 }
