@@ -24,6 +24,10 @@ const PIECE: usize = 4_096;
 const SEEN: f64 = 0.2;
 /// Ages with activity that a law needs.
 const LEAST_AGES: usize = 4;
+/// Ages that are looked at, at most: what the law is to describe lies within the first of them.
+const MOST_AGES: u32 = 2_000;
+/// Ages between a user's first event and the middle of what follows, at least.
+const APART: i64 = 10;
 /// Rates that are tried before the best is closed in on.
 const TRIED: u32 = 400;
 /// Half of a 95 % interval, in standard errors.
@@ -33,11 +37,11 @@ const NORMAL: f64 = 1.96;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Minutes, for logs of a few days at most.
+    /// Minutes, where a user is a session.
     Minute,
-    /// Hours, for logs of weeks.
+    /// Hours.
     Hour,
-    /// Days.
+    /// Days, where users come back for weeks.
     Day,
 }
 
@@ -64,14 +68,17 @@ pub struct EngagementLaw {
 }
 
 impl Unit {
-    /// The one in which a log has some hundreds of ages.
+    /// The largest in which half of what users do is [`APART`] ages or more after their first event.
     pub fn of(log: &EventLog) -> Self {
-        let days = log.span().map_or(0.0, |(first, last)| last.days_since(first));
-        match days {
-            days if days >= 60.0 => Self::Day,
-            days if days >= 2.5 => Self::Hour,
-            _ => Self::Minute,
+        let mut ages: Vec<i64> = Vec::new();
+        for (_, history) in log.histories() {
+            let first = history.times().first().map_or(0, |first| first.millis());
+            ages.extend(history.times().iter().map(|time| time.millis() - first).filter(|&age| age > 0));
         }
+        let middle = ages.len() / 2;
+        let median = if ages.is_empty() { 0 } else { *ages.select_nth_unstable(middle).1 };
+        let units = [Self::Day, Self::Hour, Self::Minute];
+        units.into_iter().find(|unit| median >= APART * unit.millis()).unwrap_or(Self::Minute)
     }
 
     const fn millis(self) -> i64 {
@@ -148,14 +155,14 @@ impl Engagement {
         other.active.iter().for_each(|(&age, users)| *self.active.entry(age).or_default() += users);
     }
 
-    /// Age, users watched throughout it, and the share of them who acted, from age 1.
+    /// Age, users watched throughout it, and the share of them who acted, from age 1 to the last, or the [`MOST_AGES`]th.
     pub fn shares(&self) -> Vec<(u32, u64, f64)> {
         // The age at which watching ends is seen in part: it does not count.
         let last = self.watched.keys().next_back().copied().unwrap_or_default();
         let mut left: u64 = self.watched.values().sum();
         let mut ends = self.watched.iter().peekable();
         let mut shares = Vec::new();
-        for age in 1..last {
+        for age in 1..last.min(MOST_AGES) {
             while let Some((_, users)) = ends.next_if(|(end, _)| **end <= age) {
                 left -= users;
             }
@@ -168,7 +175,7 @@ impl Engagement {
         shares
     }
 
-    /// The law through the shares; none where engagement does not fall or is too little.
+    /// The law through the shares; none where engagement does not halve while users are watched, or is too little.
     pub fn law(&self, unit: Unit) -> Option<EngagementLaw> {
         let shares = self.shares();
         let users: u64 = self.watched.values().sum();
@@ -207,8 +214,8 @@ struct Regression {
 impl Regression {
     fn fit(points: &[Point]) -> Option<Self> {
         let last = points.last().map_or(1.0, |point| point.age);
-        // Half-lives from a seventh of an age to seven times the longest.
-        let (low, high) = ((0.1 / last).ln(), 5f64.ln());
+        // Half-lives from a seventh of an age to the longest: beyond it nobody was watched.
+        let (low, high) = ((std::f64::consts::LN_2 / last).ln(), 5f64.ln());
         let place = |step: u32| low + (high - low) * f64::from(step) / f64::from(TRIED);
         let of = |step: &u32| residue(points, place(*step).exp()).1;
         let best = (0..=TRIED).min_by(|one, other| of(one).total_cmp(&of(other)))?;

@@ -56,6 +56,25 @@ fn the_law_is_that_of_scipy() {
 }
 
 #[test]
+fn ages_are_counted_in_what_users_live_by() {
+    let every = |minutes: f64| {
+        let times = (0..40).map(|step| START.plus_days(f64::from(step) * minutes / 1_440.0));
+        let columns = EventColumns {
+            users: vec![0; 40],
+            items: vec![0; 40],
+            types: vec![EventTypeId(0); 40],
+            times: times.collect(),
+            user_names: vec!["u".into()],
+            item_names: vec!["a".into()],
+            event_types: vec!["view".into()],
+            ..EventColumns::default()
+        };
+        Unit::of(&EventLog::from_columns(columns).unwrap())
+    };
+    assert_eq!([1.0, 60.0, 3_000.0].map(every), [Unit::Minute, Unit::Hour, Unit::Day]);
+}
+
+#[test]
 fn what_does_not_fall_has_no_half_life() {
     let daily: Vec<(u32, Vec<u32>)> = (0..50).map(|_| (60, (1..=60).collect())).collect();
     assert_eq!(counted(&log(&daily)).values().next().unwrap().law(Unit::Day), None);
