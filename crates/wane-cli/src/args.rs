@@ -280,15 +280,15 @@ pub(crate) struct Profile {
     /// How far to look ahead.
     #[arg(long, value_name = "DURATION", default_value = "30d")]
     pub(crate) horizon: String,
-    /// The moment: nothing later is known [default: just after the newest event].
+    /// The moment, within the log: nothing later is known [default: just after the newest event].
     #[arg(long, value_name = "TIME")]
     pub(crate) as_of: Option<String>,
     /// Tags of each user at most [default: 5].
     #[arg(long, value_name = "N", requires = "tags")]
     pub(crate) top: Option<usize>,
-    /// Tags are at least as likely, in percent [default: 5].
-    #[arg(long, value_name = "PERCENT", requires = "tags", value_parser = percent)]
-    pub(crate) least: Option<f64>,
+    /// Tags are at least as likely [default: 5%].
+    #[arg(long, value_name = "SHARE", requires = "tags")]
+    pub(crate) least: Option<String>,
     /// Rows that are printed at most; files hold all.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) show: usize,
@@ -306,13 +306,6 @@ pub(crate) struct Profile {
     pub(crate) events: EventArgs,
     #[command(flatten)]
     pub(crate) catalogue: CatalogueArgs,
-}
-
-/// A number of percent, such as `5` or `5%`, as a share.
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
-    let share = number.ok().map(|number| number / 100.0).filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "expected a number of percent from 0 to 100, such as 5".to_owned())
 }
 
 /// Train a model and save it.

@@ -1,5 +1,7 @@
 //! `wane halflife`: how long interest lives, by event type and category.
 
+mod effects;
+
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -11,7 +13,6 @@ use wane::pipeline::{
     HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, draw_half_lives, half_lives, read,
 };
 
-use super::effects;
 use crate::args::Halflife;
 use crate::config::told_apart;
 use crate::terminal::{Terminal, count, table};
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &Halflife, terminal: Terminal) -> Result<()> {
     if args.json { terminal.json(&found) } else { terminal.line(words(&found, args, asked.by)) }
 }
 
-pub(super) fn by(args: &Halflife) -> HalfLifeBy {
+fn by(args: &Halflife) -> HalfLifeBy {
     match args.by {
         Some(by) => told_apart(by),
         None if args.catalogue.catalogue.is_some() => HalfLifeBy::Department,
@@ -57,7 +58,7 @@ pub(super) fn by(args: &Halflife) -> HalfLifeBy {
     }
 }
 
-pub(super) fn law(name: &str) -> Result<Option<ReturnLaw>> {
+fn law(name: &str) -> Result<Option<ReturnLaw>> {
     if name == "best" {
         return Ok(None);
     }

@@ -1,7 +1,6 @@
 //! One file per verb.
 
 pub(crate) mod demo;
-pub(crate) mod effects;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod features;

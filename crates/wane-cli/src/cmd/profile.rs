@@ -3,16 +3,17 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use wane::decay::intensity::Ahead;
 use wane::eval::report;
-use wane::events::{EventLog, Timestamp, format_days, parse_days, write_table};
+use wane::events::{format_days, parse_days, write_table};
 use wane::pipeline::{
-    Dataset, HalfLifeBy, Interest, Profile as UserProfile, ProfileAsked, Tag, Tags, draw_profile, profile,
-    read, tags,
+    Dataset, HalfLifeBy, Interest, Profile as UserProfile, ProfileAsked, Tag, Tags, TagsAsked, draw_profile,
+    profile, read, tags,
 };
 
 use super::recommend::asked_moment;
 use crate::args::Profile;
-use crate::config::told_apart;
+use crate::config::{share, told_apart};
 use crate::terminal::{Terminal, count, table};
 
 /// Tags of each user, and the least probability of one, where nothing is said.
@@ -28,11 +29,12 @@ pub(crate) fn run(args: &Profile, terminal: Terminal) -> Result<()> {
     let horizon = parse_days("horizon", &args.horizon)?;
     let sources = args.events.sources(Some(&args.catalogue))?;
     let kinds = kinds(args);
+    let least = args.least.as_deref().map_or(Ok(LEAST), |text| share("least", text))?;
     let spinner = terminal.spinner("reading and fitting");
     let data = read(&sources)?;
+    let as_of = args.as_of.as_deref().map(|text| asked_moment(Some(text), &data.log)).transpose()?;
     if let Some(user) = &args.user {
         ensure!(kinds.len() == 1, "--user takes one --by; with --tags there may be several");
-        let as_of = moment(args, &data.log)?;
         let asked = ProfileAsked { by: kinds[0], as_of, horizon, user };
         let found = profile(&data.log, data.catalogue.as_ref(), asked)?;
         spinner.finish_and_clear();
@@ -43,9 +45,8 @@ pub(crate) fn run(args: &Profile, terminal: Terminal) -> Result<()> {
             terminal.line(words(&found, kinds[0], args.show))
         };
     }
-    let log = moment(args, &data.log)?.map_or_else(|| data.log.clone(), |moment| data.log.before(moment));
-    let limits = (args.top.unwrap_or(TOP), args.least.unwrap_or(LEAST));
-    let found = tags(&log, data.catalogue.as_ref(), &kinds, horizon, limits)?;
+    let asked = TagsAsked { kinds: &kinds, as_of, horizon, most: args.top.unwrap_or(TOP), least };
+    let found = tags(&data.log, data.catalogue.as_ref(), asked)?;
     if let Some(out) = &args.out {
         write_table(&found.table()?, out)?;
     }
@@ -62,10 +63,6 @@ fn kinds(args: &Profile) -> Vec<HalfLifeBy> {
         }
     }
     if kinds.is_empty() { vec![default] } else { kinds }
-}
-
-fn moment(args: &Profile, log: &EventLog) -> Result<Option<Timestamp>> {
-    args.as_of.as_deref().map(|text| asked_moment(Some(text), log)).transpose()
 }
 
 fn draw(args: &Profile, data: &Dataset, found: &UserProfile) -> Result<()> {
@@ -113,7 +110,7 @@ fn events(own: &Interest) -> String {
 /// The expected rate of the days to come, as letters: full height is the highest of the interest.
 fn course(own: &Interest) -> String {
     let highest = own.ahead.iter().map(|step| step.per_day).fold(f64::MIN_POSITIVE, f64::max);
-    let letter = |step: &wane::decay::intensity::Ahead| {
+    let letter = |step: &Ahead| {
         let height = (step.per_day / highest * (HEIGHTS.len() - 1) as f64).round() as usize;
         HEIGHTS[height.min(HEIGHTS.len() - 1)]
     };

@@ -61,6 +61,10 @@ fn what_cannot_be_told_says_why() {
     assert!(said.contains("a user of the log (ids look like"), "{said}");
     let said = failure(shop(), "profile shop/events.parquet --tags --by category");
     assert!(said.contains("--catalogue"), "{said}");
+    let said = failure(shop(), &format!("profile {LOG} --tags --as-of 2031-01-01"));
+    assert!(said.contains("where the log ends"), "{said}");
+    let said = failure(shop(), &format!("profile {LOG} --tags --least 200%"));
+    assert!(said.contains("--least: expected a share from 0% to 100%"), "{said}");
     let said = failure(shop(), &format!("profile {LOG} --user nobody --by category,brand"));
     assert!(said.contains("one --by"), "{said}");
 }

@@ -165,6 +165,26 @@ impl<const N: usize> Mul for Jet<N> {
     }
 }
 
+/// Slopes and curvatures are the central differences of values and slopes.
+#[cfg(test)]
+pub(super) fn check_derivatives<const N: usize>(at: [f64; N], error: f64, of: impl Fn([f64; N]) -> Jet<N>) {
+    let (jet, step) = (of(at), 1e-5);
+    let near = |analytic: f64, up: f64, down: f64| {
+        let numeric = (up - down) / (2.0 * step);
+        assert!((analytic - numeric).abs() < error * (1.0 + numeric.abs()), "{analytic} is not {numeric}");
+    };
+    for a in 0..N {
+        let moved = |by: f64| {
+            let mut at = at;
+            at[a] += by;
+            of(at)
+        };
+        let (up, down) = (moved(step), moved(-step));
+        near(jet.slope[a], up.value, down.value);
+        (0..N).for_each(|b| near(jet.curvature[a][b], up.slope[b], down.slope[b]));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,24 +196,7 @@ mod tests {
             ((x * y).exp() * 0.3).log_sum(y + 0.7) + (x - y * 2.0).log_normal_tail() * x + (-x).softplus()
         };
         for at in [[0.3, -0.4], [1.2, 0.8], [9.0, -8.0]] {
-            let (jet, step) = (of(at), 1e-5);
-            for a in 0..2 {
-                let moved = |by: f64| {
-                    let mut at = at;
-                    at[a] += by;
-                    of(at)
-                };
-                let (up, down) = (moved(step), moved(-step));
-                let near = |analytic: f64, up: f64, down: f64| {
-                    let numeric = (up - down) / (2.0 * step);
-                    assert!(
-                        (analytic - numeric).abs() < 1e-5 * (1.0 + numeric.abs()),
-                        "{analytic} {numeric}"
-                    );
-                };
-                near(jet.slope[a], up.value, down.value);
-                (0..2).for_each(|b| near(jet.curvature[a][b], up.slope[b], down.slope[b]));
-            }
+            super::check_derivatives(at, 1e-5, of);
         }
     }
 

@@ -72,11 +72,36 @@ pub fn interest_forecasts(
     by: HalfLifeBy,
     horizon: f64,
 ) -> Result<InterestForecasts> {
+    forecasts_as_of(log, catalogue, by, None, horizon)
+}
+
+/// The same at a moment; see [`moment`].
+pub(super) fn forecasts_as_of(
+    log: &EventLog,
+    catalogue: Option<&Catalogue>,
+    by: HalfLifeBy,
+    as_of: Option<Timestamp>,
+    horizon: f64,
+) -> Result<InterestForecasts> {
     let keys = Keys::of(log, catalogue, by)?;
-    let asked = ForecastAsked { keys: &keys.of_item, at: after(log), horizon };
-    let forecasts = Forecaster::fit(log, asked)?.forecasts();
+    let at = moment(log, as_of)?;
+    // Nothing after the moment may be known to a fit, whatever it looks at.
+    let known = log.before(at);
+    let forecasts = Forecaster::fit(&known, ForecastAsked { keys: &keys.of_item, at, horizon })?.forecasts();
     let interests = forecasts.iter().map(|own| InterestForecast::of(own, log, &keys)).collect();
     Ok(InterestForecasts { horizon_days: horizon, interests })
+}
+
+/// The moment that is asked about; none for the one just after the log. A day after it nobody knows any more what was done since.
+pub(super) fn moment(log: &EventLog, as_of: Option<Timestamp>) -> Result<Timestamp> {
+    let last = after(log);
+    match as_of {
+        Some(at) if at > last.plus_days(1.0) => {
+            let expected = format!("a moment before {last}, where the log ends (further ahead: --horizon)");
+            Err(Error::setting("as_of", expected, at))
+        }
+        as_of => Ok(as_of.unwrap_or(last)),
+    }
 }
 
 impl InterestForecast {
@@ -95,7 +120,7 @@ impl InterestForecast {
 }
 
 /// The moment just after a log.
-pub(super) fn after(log: &EventLog) -> Timestamp {
+fn after(log: &EventLog) -> Timestamp {
     let last = log.span().map_or(0, |(_, last)| last.millis());
     Timestamp::from_millis(last.saturating_add(1))
 }

@@ -70,7 +70,8 @@ pub struct HalfLifeCell {
     pub half_life_days: Option<Interval>,
     /// Whether the pace of return has changed.
     pub drift: Option<Drift>,
-    /// How activity falls with the age of the user's first event; none where it was not asked for, or does not fall.
+    /// How activity falls with the age of the user's first event; none where it was not asked for, or does not halve
+    /// while users are watched.
     pub engagement: Option<EngagementLaw>,
     /// The share that has not come back, by age.
     #[serde(skip)]
@@ -116,8 +117,10 @@ pub fn half_lives(
     };
     let mut described: Vec<HalfLifeCell> = cells.par_iter().map(describe).collect();
     draw_together(&mut described);
-    let activity = Activity::of(log, &keys.of_item, asked.engagement, end);
-    described.iter_mut().zip(&cells).for_each(|(own, (cell, _))| own.engagement = activity.law(cell));
+    let activity = asked.engagement.then(|| Activity::of(log, &keys.of_item, end));
+    if let Some(activity) = &activity {
+        described.iter_mut().zip(&cells).for_each(|(own, (cell, _))| own.engagement = activity.law(cell));
+    }
     let cells = described;
     if keys.names.is_empty() {
         return Ok(HalfLives { event_types: cells, cells: Vec::new() });
@@ -128,7 +131,7 @@ pub fn half_lives(
         let groups = returns.of_type(event_type);
         let is_used = groups.iter().any(|gaps| gaps.count() > 0);
         is_used.then(|| HalfLifeCell {
-            engagement: activity.law_of_type(event_type),
+            engagement: activity.as_ref().and_then(|activity| activity.law_of_type(event_type)),
             ..describe_type(log, event_type, &groups, asked.law)
         })
     };
@@ -142,10 +145,9 @@ struct Activity {
 }
 
 impl Activity {
-    fn of(log: &EventLog, keys: &[Option<u32>], is_asked: bool, end: Timestamp) -> Self {
+    fn of(log: &EventLog, keys: &[Option<u32>], end: Timestamp) -> Self {
         let unit = Unit::of(log);
-        let cells = if is_asked { engagement(log, keys, unit, end) } else { BTreeMap::new() };
-        Self { cells, unit }
+        Self { cells: engagement(log, keys, unit, end), unit }
     }
 
     fn law(&self, cell: &Cell) -> Option<EngagementLaw> {

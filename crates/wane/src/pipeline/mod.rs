@@ -20,7 +20,7 @@ pub use forecasts::{
 };
 pub use half_lives::{HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, half_lives};
 pub use picture::{Picture, draw, draw_forecasts, draw_half_lives, draw_profile};
-pub use profile::{Interest, Profile, ProfileAsked, Tag, Tags, profile, tags};
+pub use profile::{Interest, Profile, ProfileAsked, Tag, Tags, TagsAsked, profile, tags};
 pub use read::{Cleaning, Dataset, Sources, read, read_onto};
 pub use recommend::{Asked, answers, answers_table};
 

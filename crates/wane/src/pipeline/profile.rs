@@ -1,6 +1,6 @@
 //! What a user is interested in: one user in full, with the course of each interest, or all users in tags.
 //!
-//! Both are read off the forecast by category ([`interest_forecasts`](super::interest_forecasts)): a tag's strength is the rate at which
+//! Both are read off the forecast by category ([`super::interest_forecasts`]): a tag's strength is the rate at which
 //! the user acts on it now, its probability that of another event within the horizon.
 
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use serde::Serialize;
 
-use super::forecasts::after;
+use super::InterestForecast;
+use super::forecasts::{forecasts_as_of, moment};
 use super::half_lives::{HalfLifeBy, Keys};
-use super::{InterestForecast, interest_forecasts};
-use crate::decay::forecast::{ForecastAsked, Forecaster};
+use crate::decay::forecast::{Forecast, ForecastAsked, Forecaster};
 use crate::decay::intensity::Ahead;
 use crate::error::{Error, Result};
 use crate::events::{EventLog, Timestamp, UserId};
@@ -61,6 +61,21 @@ pub struct Interest {
     pub events: Vec<f64>,
 }
 
+/// Which tags are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct TagsAsked<'a> {
+    /// What tags are: several kinds of things side by side.
+    pub kinds: &'a [HalfLifeBy],
+    /// The moment; none for the one just after the log.
+    pub as_of: Option<Timestamp>,
+    /// Days ahead.
+    pub horizon: f64,
+    /// Tags of each user at most, the likeliest.
+    pub most: usize,
+    /// Their least probability.
+    pub least: f64,
+}
+
 /// A category, brand or other thing that a user is interested in now.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tag {
@@ -85,10 +100,10 @@ pub struct Tags {
 /// The interests of one user.
 ///
 /// # Errors
-/// [`Error::Setting`] for a user whom the log does not know, and as [`interest_forecasts`].
+/// [`Error::Setting`] for a user whom the log does not know or a moment after it, and as [`super::interest_forecasts`].
 pub fn profile(log: &EventLog, catalogue: Option<&Catalogue>, asked: ProfileAsked<'_>) -> Result<Profile> {
     let keys = Keys::of(log, catalogue, asked.by)?;
-    let at = asked.as_of.unwrap_or_else(|| after(log));
+    let at = moment(log, asked.as_of)?;
     let user = log.users().position(asked.user).map(UserId).ok_or_else(|| {
         let like = if log.n_users() > 0 { log.users().name(0) } else { "none" };
         Error::setting("user", format!("a user of the log (ids look like `{like}`)"), asked.user)
@@ -105,7 +120,7 @@ pub fn profile(log: &EventLog, catalogue: Option<&Catalogue>, asked: ProfileAske
     let forecaster =
         Forecaster::fit(&known, ForecastAsked { keys: &keys.of_item, at, horizon: asked.horizon })?;
     let mut courses = forecaster.courses(user, BACK * asked.horizon);
-    let of_pair = |own: &crate::decay::forecast::Forecast| {
+    let of_pair = |own: &Forecast| {
         let events = history.iter().filter(|event| keys.of_item[event.item.index()] == Some(own.pair.key));
         let place = courses.iter().position(|course| course.outlook.category == own.pair.key);
         let course = place.map(|place| courses.swap_remove(place));
@@ -127,21 +142,15 @@ fn likelier(one: &InterestForecast, other: &InterestForecast) -> std::cmp::Order
     other.probability.total_cmp(&one.probability).then_with(|| one.key.cmp(&other.key))
 }
 
-/// The `most` likeliest interests of each user that are at least as likely as `least`, over several kinds of things.
+/// The likeliest interests of each user, over several kinds of things.
 ///
 /// # Errors
-/// As [`interest_forecasts`].
-pub fn tags(
-    log: &EventLog,
-    catalogue: Option<&Catalogue>,
-    kinds: &[HalfLifeBy],
-    horizon: f64,
-    (most, least): (usize, f64),
-) -> Result<Tags> {
+/// [`Error::Setting`] for a moment after the log, and as [`super::interest_forecasts`].
+pub fn tags(log: &EventLog, catalogue: Option<&Catalogue>, asked: TagsAsked<'_>) -> Result<Tags> {
     let mut tags: Vec<Tag> = Vec::new();
-    for &kind in kinds {
-        let found = interest_forecasts(log, catalogue, kind, horizon)?.interests;
-        let likely = found.into_iter().filter(|own| own.probability >= least);
+    for &kind in asked.kinds {
+        let found = forecasts_as_of(log, catalogue, kind, asked.as_of, asked.horizon)?.interests;
+        let likely = found.into_iter().filter(|own| own.probability >= asked.least);
         tags.extend(likely.map(|interest| Tag { kind: kind.name(), rank: 0, interest }));
     }
     tags.sort_by(|one, other| {
@@ -151,8 +160,8 @@ pub fn tags(
     for own in tags.chunk_by_mut(|one, other| one.interest.user == other.interest.user) {
         (1u32..).zip(own).for_each(|(rank, tag)| tag.rank = rank);
     }
-    tags.retain(|tag| tag.rank as usize <= most);
-    Ok(Tags { horizon_days: horizon, tags })
+    tags.retain(|tag| tag.rank as usize <= asked.most);
+    Ok(Tags { horizon_days: asked.horizon, tags })
 }
 
 impl Tags {

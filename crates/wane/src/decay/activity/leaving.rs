@@ -194,6 +194,7 @@ impl Leaving {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decay::jet::check_derivatives;
 
     #[test]
     fn integrals_are_those_of_mpmath() {
@@ -222,24 +223,7 @@ mod tests {
         for at in
             [[0.3, 2.0, -0.4, 2.5], [0.3, 2.5, -0.4, 2.0], [-1.0, 1.0, 2.0, 1.0], [2.0, -3.0, -2.0, 4.0]]
         {
-            let (jet, step) = (of(at), 1e-5);
-            for a in 0..4 {
-                let moved = |by: f64| {
-                    let mut at = at;
-                    at[a] += by;
-                    of(at)
-                };
-                let (up, down) = (moved(step), moved(-step));
-                let near = |analytic: f64, up: f64, down: f64| {
-                    let numeric = (up - down) / (2.0 * step);
-                    assert!(
-                        (analytic - numeric).abs() < 1e-7 * (1.0 + numeric.abs()),
-                        "{analytic} {numeric}"
-                    );
-                };
-                near(jet.slope[a], up.value, down.value);
-                (0..4).for_each(|b| near(jet.curvature[a][b], up.slope[b], down.slope[b]));
-            }
+            check_derivatives(at, 1e-7, of);
         }
     }
 

@@ -210,3 +210,28 @@ fn a_course_begins_with_what_past_events_made_and_ends_with_the_outlook() {
         );
     }
 }
+
+/// The number of events that come lies within a course's interval about as often as it says.
+#[test]
+fn intervals_of_courses_hold_what_comes() {
+    let (model, at, days) = (planted(), START.plus_days(60.0), 15.0);
+    let categories = [Some(0), Some(1), None];
+    let log = model.simulate(&types(), START, 75.0, 400, 7).unwrap();
+    let (mut within, mut all, mut widest) = (0, 0, 0.0f64);
+    for (user, history) in log.histories() {
+        for course in model.courses(&log, &categories, user, at, (30.0, days)) {
+            let own = history
+                .iter()
+                .filter(|event| categories[event.item.index()] == Some(course.outlook.category));
+            let came = own.filter(|event| event.time >= at).count() as f64;
+            let end = course.ahead.last().unwrap();
+            within += usize::from((end.low..=end.high).contains(&came));
+            widest = widest.max(end.high);
+            all += 1;
+        }
+    }
+    // Numbers of events are whole, so intervals hold more than 95 %, but not everything.
+    let share = f64::from(u32::try_from(within).unwrap()) / f64::from(all);
+    assert!((0.94..1.0).contains(&share), "{within} of {all}");
+    assert!(widest < 60.0, "{widest}");
+}

@@ -5,7 +5,7 @@ use wane::decay::survival::Interval;
 use wane::events::write_table;
 use wane::pipeline::{Effect, Effects, EffectsAsked, effects, read};
 
-use super::halflife::{by, law};
+use super::{by, law};
 use crate::args::Halflife;
 use crate::terminal::{Terminal, count, table};
 
