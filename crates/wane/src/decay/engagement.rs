@@ -68,7 +68,7 @@ pub struct EngagementLaw {
 }
 
 impl Unit {
-    /// The largest in which half of what users do is [`APART`] ages or more after their first event.
+    /// The largest in which half of what users do is ten ages or more after their first event.
     pub fn of(log: &EventLog) -> Self {
         let mut ages: Vec<i64> = Vec::new();
         for (_, history) in log.histories() {
@@ -155,7 +155,7 @@ impl Engagement {
         other.active.iter().for_each(|(&age, users)| *self.active.entry(age).or_default() += users);
     }
 
-    /// Age, users watched throughout it, and the share of them who acted, from age 1 to the last, or the [`MOST_AGES`]th.
+    /// Age, users watched throughout it, and the share of them who acted, from age 1 to the last, or the 2,000th.
     pub fn shares(&self) -> Vec<(u32, u64, f64)> {
         // The age at which watching ends is seen in part: it does not count.
         let last = self.watched.keys().next_back().copied().unwrap_or_default();
