@@ -117,20 +117,23 @@ fn exactly(value: f64) -> Interval {
 }
 
 fn planted() -> Intensity {
-    let component = |source, events, follow_ups, half_life| Component {
+    let component = |source, next: [f64; 2], follow_ups, half_life| Component {
         source,
-        events,
+        events: 1,
+        next: next.to_vec(),
         follow_ups: exactly(follow_ups),
         half_life: exactly(half_life),
     };
     let category = |category: u32, pace: f64| CategoryIntensity {
         category,
         components: vec![
-            component(Source::Type(EventTypeId(0)), 3, 0.5, 0.5 * pace),
-            component(Source::Type(EventTypeId(1)), 1, 0.7, 4.0 * pace),
-            component(Source::Elsewhere, 4, 0.1, 1.0),
+            component(Source::Type(EventTypeId(0)), [0.7, 0.3], 0.5, 0.5 * pace),
+            component(Source::Type(EventTypeId(1)), [0.4, 0.6], 0.7, 4.0 * pace),
+            component(Source::Elsewhere, [0.8, 0.2], 0.1, 1.0),
         ],
         base: vec![(0.0, 0.5), (0.03, 0.3), (0.12, 0.2)],
+        begins: vec![0.9, 0.1],
+        base_of_openers: vec![0.5, 0.3, 0.2],
         log_likelihood: 0.0,
         is_top: true,
     };

@@ -61,11 +61,12 @@ impl Intensity {
         (back, days): (f64, f64),
     ) -> Vec<Course> {
         let alone = log.filter(|owner, _, event| owner == user && event.time < at);
-        let watched = Watched::new(&alone, categories, at, &self.season);
+        let watched = Watched::new(&alone, categories, at);
+        let exposures = watched.exposures(&self.season);
         let ahead = self.season.between(at, at.plus_days(days));
         let mut courses = Vec::new();
         for own in self.categories.iter().filter(|own| (own.category as usize) < watched.n_categories()) {
-            let streams = watched.streams(own.category as usize);
+            let streams = watched.streams(own.category as usize, &exposures, 1);
             courses.extend(own.ahead(self, &streams, (days, ahead), |standing, stream| Course {
                 outlook: standing.outlook(stream.user),
                 past: past(standing, &streams, &streams.moments[stream.first..stream.last], back),
@@ -165,7 +166,7 @@ impl Standing<'_> {
             sizes.iter_mut().zip(components).for_each(|(size, own)| *size *= (-own.rate() * wait).exp());
             if random.random::<f64>() * bound < steady + sizes.iter().sum::<f64>() {
                 days.push(now);
-                let kind = Source::Type(self.own.draw_type(random));
+                let kind = Source::Type(self.own.draw_type(steady, sizes.iter().copied(), random));
                 let fed = sizes.iter_mut().zip(components).filter(|(_, own)| own.source == kind);
                 fed.for_each(|(size, own)| *size += own.follow_ups.value * own.rate());
             }

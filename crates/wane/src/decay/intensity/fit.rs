@@ -32,11 +32,9 @@ const DIFFERENCE: f64 = 1e-3;
 /// A top.
 pub(super) struct Top {
     pub(super) at: Point,
-    /// Covariance of the parameters; nothing where the likelihood is flat.
-    pub(super) covariance: Option<Mat<f64>>,
     pub(super) log_likelihood: f64,
-    /// Events that nothing excited, by hour of the week.
-    pub(super) base_hours: Vec<f64>,
+    /// What was counted there.
+    pub(super) sums: Sums,
     /// Whether the top was reached.
     pub(super) is_top: bool,
 }
@@ -53,9 +51,26 @@ pub(super) fn climb(frame: &Frame<'_>, prior: &Point, start: &Point) -> Top {
     let hill = Hill { frame, prior };
     let (at, here) = hill.approach(start);
     let (at, here, is_top) = hill.finish(at, here);
-    let covariance = hill.covariance(&at, &here);
-    let log_likelihood = here.value - hill.prior_at(&at);
-    Top { covariance, log_likelihood, at, base_hours: here.base_hours, is_top }
+    Top { log_likelihood: here.value - hill.prior_at(&at), at, sums: here, is_top }
+}
+
+/// Comes near the top.
+pub(super) fn approach(frame: &Frame<'_>, prior: &Point, start: &Point) -> Top {
+    let hill = Hill { frame, prior };
+    let (at, here) = hill.approach(start);
+    Top { log_likelihood: here.value - hill.prior_at(&at), at, sums: here, is_top: false }
+}
+
+/// Covariance of the parameters at a top; nothing where the likelihood is flat.
+pub(super) fn covariance(frame: &Frame<'_>, prior: &Point, at: &Point) -> Option<Mat<f64>> {
+    Hill { frame, prior }.covariance(at)
+}
+
+impl Top {
+    /// A point of which nothing is known yet.
+    pub(super) fn unseen(at: Point) -> Self {
+        Self { log_likelihood: f64::NEG_INFINITY, at, sums: Sums::new(0, 0), is_top: false }
+    }
 }
 
 impl Hill<'_> {
@@ -88,6 +103,10 @@ impl Hill<'_> {
                 damping = more(damping);
                 continue;
             };
+            let hoped: f64 = step.iter().zip(&here.slope).map(|(step, slope)| 0.5 * step * slope).sum();
+            if hoped < NEAR {
+                break;
+            }
             let next = moved(&at, &step);
             let there = self.look(&next);
             let gained = there.value - here.value;
@@ -144,17 +163,18 @@ impl Hill<'_> {
         (at, here, false)
     }
 
-    fn covariance(&self, at: &Point, here: &Sums) -> Option<Mat<f64>> {
+    fn covariance(&self, at: &Point) -> Option<Mat<f64>> {
+        let here = &self.look(at);
         let size = at.values.len();
-        let slope = |place: usize, by: f64| {
+        let slope = |place: usize| {
             let mut near = at.clone();
-            near.values[place] += by;
+            near.values[place] += DIFFERENCE;
             self.look(&near).slope
         };
         let rows: Vec<Vec<f64>> = (0..size)
             .map(|place| {
-                let (up, down) = (slope(place, DIFFERENCE), slope(place, -DIFFERENCE));
-                up.iter().zip(&down).map(|(up, down)| (down - up) / (2.0 * DIFFERENCE)).collect()
+                let there = slope(place);
+                here.slope.iter().zip(&there).map(|(here, there)| (here - there) / DIFFERENCE).collect()
             })
             .collect();
         let curvature = Mat::from_fn(size, size, |a, b| 0.5 * (rows[a][b] + rows[b][a]));

@@ -24,6 +24,10 @@ const LEAST_RATE: f64 = 1e-12;
 const FACTORS: usize = 8;
 /// Degree of the logarithm of the density of `ln mu`.
 pub(super) const DEGREE: usize = 4;
+/// Events by which the types of what a component excites are drawn to those of all.
+const DRAWN: f64 = 10.0;
+/// Parameters of how base rates go with what else is known of a user.
+pub(super) const TILTS: usize = 2;
 
 /// What is fitted, by its logarithms.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,9 +41,47 @@ pub(super) struct Frame<'a> {
     pub(super) streams: &'a Streams,
     pub(super) season: &'a Season,
     /// Which events feed each component.
-    pub(super) sources: &'a [u16],
+    pub(super) sources: &'a [(u16, u64)],
     /// Base rates, per day of average hours; the first is 0.
     pub(super) nodes: &'a [f64],
+    /// Event types of what comes of its own and of what each component excites.
+    pub(super) marks: &'a Marks,
+}
+
+/// Event types of what comes: shares, in the order of the components that are fed by a type.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Marks {
+    /// Of what nothing excites.
+    pub(super) base: Vec<f64>,
+    /// Of what each component excites.
+    pub(super) excited: Vec<Vec<f64>>,
+}
+
+impl Marks {
+    /// All shares, row by row.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Vec<f64>> {
+        self.excited.iter().chain([&self.base])
+    }
+
+    /// All shares, row by row.
+    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Vec<f64>> {
+        self.excited.iter_mut().chain([&mut self.base])
+    }
+
+    /// The shares of counted events, by component and at last of what nothing excites. Few are drawn to the shares of all.
+    pub(super) fn of_counts(counts: &[Vec<f64>], types: usize) -> Self {
+        let all = |place: usize| counts.iter().map(|own| own[place]).sum::<f64>();
+        let total: f64 = (0..types).map(all).sum::<f64>().max(f64::MIN_POSITIVE);
+        let shares = |own: &Vec<f64>| {
+            let events: f64 = own.iter().sum();
+            (0..types)
+                .map(|place| (own[place] + DRAWN * all(place) / total) / (events + DRAWN))
+                .collect::<Vec<f64>>()
+        };
+        let mut rows: Vec<Vec<f64>> = counts.iter().map(shares).collect();
+        let base = rows.pop().unwrap_or_default();
+        Self { base, excited: rows }
+    }
 }
 
 /// Sums over users.
@@ -51,32 +93,83 @@ pub(super) struct Sums {
     pub(super) information: Vec<f64>,
     /// Base events by hour of the week.
     pub(super) base_hours: Vec<f64>,
+    /// Events by type, of each component, and at last of none.
+    pub(super) by_type: Vec<Vec<f64>>,
 }
 
 /// Numbers of a point in the form in which they are used.
 pub(super) struct Laws {
     pub(super) alpha: Vec<f64>,
     pub(super) beta: Vec<f64>,
-    pub(super) weights: Vec<f64>,
+    /// The nodes' weights for users who began elsewhere, and for those who began here.
+    pub(super) weights: [Weights; 2],
+}
+
+/// Weights of the nodes.
+pub(super) struct Weights {
+    pub(super) shares: Vec<f64>,
+    logs: Vec<f64>,
 }
 
 /// What a pass over one user leaves.
 #[derive(Default)]
 pub(super) struct Buffers {
-    /// Season and excitation of each wish, and its hour.
-    wishes: Vec<(f64, f64, u8)>,
+    wishes: Vec<Wish>,
     /// Slopes of the excitation of each wish.
     slopes: Vec<f64>,
     slope: Vec<f64>,
     /// Probability of each node.
     pub(super) posterior: Vec<f64>,
-    /// What is left of the events that fed each component when watching ends, and how many they were.
-    pub(super) left: Vec<(f64, f64)>,
+    /// When watching ends.
+    pub(super) fed: Vec<Fed>,
+}
+
+/// A moment with events in the category.
+struct Wish {
+    /// Season, with the share of these event types among base events.
+    season: f64,
+    /// Rate at which events of these types are excited.
+    excited: f64,
+    hour: u8,
+    /// The moment's first event, and the one after the last.
+    first: usize,
+    last: usize,
+}
+
+/// What is left of the events that fed a component.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fed {
+    /// `sum_j exp(-beta (t - t_j))`.
+    pub(super) sum: f64,
+    /// `sum_j (t - t_j) exp(-beta (t - t_j))`.
+    aged: f64,
+    /// `t`: most components need not follow each moment of a user.
+    since: f64,
+    /// How many they are.
+    pub(super) events: f64,
+}
+
+impl Fed {
+    fn age(&mut self, beta: f64, day: f64) {
+        let days = day - self.since;
+        let kept = (-beta * days).exp();
+        self.aged = kept * (self.aged + days * self.sum);
+        self.sum *= kept;
+        self.since = day;
+    }
+}
+
+impl Wish {
+    /// The rate of events of these types, with a base rate.
+    fn rate(&self, node: f64) -> f64 {
+        (node * self.season + self.excited).max(LEAST_RATE)
+    }
 }
 
 impl Sums {
-    fn new(size: usize) -> Self {
+    pub(super) fn new(size: usize, components: usize) -> Self {
         Self {
+            by_type: vec![vec![0.0; components]; components + 1],
             value: 0.0,
             slope: vec![0.0; size],
             information: vec![0.0; size * size],
@@ -84,7 +177,8 @@ impl Sums {
         }
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds the sums over other users.
+    pub(super) fn merge(&mut self, other: &Self) {
         self.value += other.value;
         let pairs = [
             (&mut self.slope, &other.slope),
@@ -92,6 +186,9 @@ impl Sums {
             (&mut self.base_hours, &other.base_hours),
         ];
         for (own, other) in pairs {
+            own.iter_mut().zip(other).for_each(|(own, other)| *own += other);
+        }
+        for (own, other) in self.by_type.iter_mut().zip(&other.by_type) {
             own.iter_mut().zip(other).for_each(|(own, other)| *own += other);
         }
     }
@@ -106,18 +203,38 @@ impl Sums {
     }
 }
 
+impl Weights {
+    /// Of logarithms that lack a constant.
+    pub(super) fn new(logits: Vec<f64>) -> Self {
+        let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logits.iter().map(|logit| (logit - top).exp()).sum();
+        let logs: Vec<f64> = logits.iter().map(|logit| logit - top - total.ln()).collect();
+        Self { shares: logs.iter().map(|log| log.exp()).collect(), logs }
+    }
+}
+
+impl Laws {
+    fn weights(&self, opened: bool) -> &Weights {
+        &self.weights[usize::from(opened)]
+    }
+}
+
 impl Frame<'_> {
     pub(super) fn laws(&self, at: &Point) -> Laws {
         let (kernels, base) = at.values.split_at(2 * self.sources.len());
+        let (base, tilt) = base.split_at(1 + DEGREE);
         let logit = |q: usize| match q.checked_sub(1) {
             None => base[0],
             Some(_) => powers(self.place(q)).zip(&base[1..]).map(|(power, c)| c * power).sum(),
         };
         let logits: Vec<f64> = (0..self.nodes.len()).map(logit).collect();
+        let tilted =
+            |(q, logit): (usize, &f64)| logit + if q == 0 { tilt[0] } else { tilt[1] * self.place(q) };
+        let opened = logits.iter().enumerate().map(tilted).collect();
         Laws {
             alpha: kernels.iter().step_by(2).map(|value| value.exp()).collect(),
             beta: kernels.iter().skip(1).step_by(2).map(|value| value.exp()).collect(),
-            weights: softmax(&logits),
+            weights: [Weights::new(logits), Weights::new(opened)],
         }
     }
 
@@ -128,13 +245,13 @@ impl Frame<'_> {
 
     /// Number of parameters.
     fn size(&self) -> usize {
-        2 * self.sources.len() + 1 + DEGREE
+        2 * self.sources.len() + 1 + DEGREE + TILTS
     }
 
     /// Slopes along the parameters of the base rates.
-    fn slope_of_base(&self, laws: &Laws, posterior: &[f64], slope: &mut [f64]) {
+    fn slope_of_base(&self, opened: bool, laws: &Laws, posterior: &[f64], slope: &mut [f64]) {
         slope.fill(0.0);
-        for (q, (posterior, weight)) in posterior.iter().zip(&laws.weights).enumerate() {
+        for (q, (posterior, weight)) in posterior.iter().zip(&laws.weights(opened).shares).enumerate() {
             if q == 0 {
                 slope[0] = posterior - weight;
             } else {
@@ -142,6 +259,8 @@ impl Frame<'_> {
                 own.for_each(|(slope, power)| *slope += (posterior - weight) * power);
             }
         }
+        let tilts = if opened { [slope[0], slope[1]] } else { [0.0; TILTS] };
+        slope[1 + DEGREE..].copy_from_slice(&tilts);
     }
 
     /// The log-likelihood at a point, with its slope and information.
@@ -152,13 +271,13 @@ impl Frame<'_> {
             .users
             .par_chunks(PIECE)
             .map_init(Buffers::default, |buffers, users| {
-                let mut sums = Sums::new(self.size());
+                let mut sums = Sums::new(self.size(), self.sources.len());
                 users.iter().for_each(|user| self.user(&laws, user, buffers, &mut sums));
                 sums
             })
             .collect();
-        let mut sums = Sums::new(self.size());
-        pieces.iter().for_each(|piece| sums.add(piece));
+        let mut sums = Sums::new(self.size(), self.sources.len());
+        pieces.iter().for_each(|piece| sums.merge(piece));
         self.quiet(&laws, &mut sums);
         sums
     }
@@ -167,20 +286,43 @@ impl Frame<'_> {
         let n_kernels = 2 * self.sources.len();
         sums.value += self.follow(laws, user, buffers);
         let Buffers { wishes, slopes, slope, posterior, .. } = buffers;
-        for ((season, excited, hour), slopes) in wishes.iter().zip(slopes.chunks_exact(n_kernels.max(1))) {
+        for (wish, slopes) in wishes.iter().zip(slopes.chunks_exact(n_kernels.max(1))) {
             let (mut inverse, mut base) = (0.0, 0.0);
             for (&node, share) in self.nodes.iter().zip(&*posterior) {
-                let part = share / (node * season + excited).max(LEAST_RATE);
+                let part = share / wish.rate(node);
                 inverse += part;
-                base += part * node * season;
+                base += part * node * wish.season;
             }
             slope.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += inverse * slope);
-            if let Some(count) = sums.base_hours.get_mut(usize::from(*hour)) {
+            if let Some(count) = sums.base_hours.get_mut(usize::from(wish.hour)) {
                 *count += base;
             }
+            let parts = slopes.iter().step_by(2).map(|part| part * inverse).chain([base]);
+            let marks = self.marks.excited.iter().chain([&self.marks.base]);
+            for ((count, part), marks) in sums.by_type.iter_mut().zip(parts).zip(marks) {
+                self.deal(wish, part, marks, count);
+            }
         }
-        self.slope_of_base(laws, posterior, &mut slope[n_kernels..]);
+        self.slope_of_base(user.opened, laws, posterior, &mut slope[n_kernels..]);
         sums.count(slope, 1.0);
+    }
+
+    /// The share of a moment's event types.
+    fn share(&self, moment: &[Moment], marks: &[f64]) -> f64 {
+        self.places(moment).map(|place| marks[place]).sum()
+    }
+
+    /// Counts a part of a wish with its event types.
+    fn deal(&self, wish: &Wish, part: f64, marks: &[f64], counts: &mut [f64]) {
+        let moment = &self.streams.moments[wish.first..wish.last];
+        let all = self.share(moment, marks).max(f64::MIN_POSITIVE);
+        self.places(moment).for_each(|place| counts[place] += part * marks[place] / all);
+    }
+
+    /// Components that a moment's events in the category feed.
+    fn places<'b>(&'b self, moment: &'b [Moment]) -> impl Iterator<Item = usize> + 'b {
+        let own = moment.iter().filter(|moment| is_own(moment));
+        own.filter_map(|own| self.sources.iter().position(|source| source.0 == own.source))
     }
 
     /// The log-likelihood of one user.
@@ -193,66 +335,62 @@ impl Frame<'_> {
 
     /// Lays out the user's wishes, takes the slope of the excited integral, and returns the integral.
     fn excite(&self, laws: &Laws, user: &Stream, buffers: &mut Buffers) -> f64 {
-        let k = self.sources.len();
-        let mut state = vec![(0.0, 0.0); k];
-        let mut fed = vec![0.0; k];
-        let mut now = user.opens;
-        buffers.wishes.clear();
-        buffers.slopes.clear();
-        let age = |state: &mut [(f64, f64)], days: f64| {
-            for ((sum, aged), beta) in state.iter_mut().zip(&laws.beta) {
-                let kept = (-beta * days).exp();
-                *aged = kept * (*aged + days * *sum);
-                *sum *= kept;
-            }
-        };
+        let Buffers { wishes, slopes, slope, fed: all, .. } = buffers;
+        all.clear();
+        all.resize(self.sources.len(), Fed { since: user.opens, ..Fed::default() });
+        wishes.clear();
+        slopes.clear();
+        let mut first = user.first;
         for moment in self.streams.moments[user.first..user.last].chunk_by(|a, b| a.day == b.day) {
+            let last = first + moment.len();
             let day = moment[0].day;
-            age(&mut state, day - now);
-            now = day;
             if let Some(wish) = moment.iter().find(|moment| is_own(moment)).filter(|_| day > user.opens) {
                 let mut excited = 0.0;
-                for ((sum, aged), (alpha, beta)) in state.iter().zip(laws.alpha.iter().zip(&laws.beta)) {
-                    let part = alpha * beta * sum;
-                    excited += part;
-                    buffers.slopes.extend([part, part - alpha * beta * beta * aged]);
+                let laws = laws.alpha.iter().zip(&laws.beta);
+                for ((fed, (alpha, beta)), marks) in all.iter_mut().zip(laws).zip(&self.marks.excited) {
+                    fed.age(*beta, day);
+                    let size = alpha * beta * self.share(moment, marks);
+                    excited += size * fed.sum;
+                    slopes.extend([size * fed.sum, size * (fed.sum - beta * fed.aged)]);
                 }
-                let season = self.season.by_hour[usize::from(wish.hour)];
-                buffers.wishes.push((season, excited, wish.hour));
+                let season =
+                    self.season.by_hour[usize::from(wish.hour)] * self.share(moment, &self.marks.base);
+                wishes.push(Wish { season, excited, hour: wish.hour, first, last });
             }
+            first = last;
             for moment in moment {
-                let fits = self.sources.iter().zip(state.iter_mut().zip(&mut fed));
-                fits.filter(|(source, _)| **source == moment.source).for_each(|(_, (state, fed))| {
-                    state.0 += 1.0;
-                    *fed += 1.0;
-                });
+                let place = self.sources.iter().position(|source| source.0 == moment.source);
+                if let Some((fed, beta)) =
+                    place.and_then(|place| Some((all.get_mut(place)?, laws.beta[place])))
+                {
+                    fed.age(beta, day);
+                    fed.sum += 1.0;
+                    fed.events += 1.0;
+                }
             }
         }
-        age(&mut state, self.streams.end - now);
         let mut integral = 0.0;
-        for (place, ((left, aged), fed)) in state.iter().zip(&fed).enumerate() {
-            let part = laws.alpha[place] * (fed - left);
+        for (place, fed) in all.iter_mut().enumerate() {
+            fed.age(laws.beta[place], self.streams.end);
+            let part = laws.alpha[place] * (fed.events - fed.sum);
             integral += part;
-            buffers.slope[2 * place] = -part;
-            buffers.slope[2 * place + 1] = -laws.alpha[place] * laws.beta[place] * aged;
+            slope[2 * place] = -part;
+            slope[2 * place + 1] = -laws.alpha[place] * laws.beta[place] * fed.aged;
         }
-        buffers.left.clear();
-        buffers.left.extend(state.iter().zip(&fed).map(|(state, fed)| (state.0, *fed)));
         integral
     }
 
     /// Finds which nodes the user may have, and returns the logarithm of their weighted likelihoods.
     fn weigh(&self, laws: &Laws, user: &Stream, buffers: &mut Buffers) -> f64 {
         let of_node = |(&node, weight): (&f64, &f64)| {
-            let mut sum = weight.ln() - node * user.exposure;
+            let mut sum = weight - node * user.exposure;
             for wishes in buffers.wishes.chunks(FACTORS) {
-                let rate = |(season, excited, _): &(f64, f64, u8)| (node * season + excited).max(LEAST_RATE);
-                sum += wishes.iter().map(rate).product::<f64>().ln();
+                sum += wishes.iter().map(|wish| wish.rate(node)).product::<f64>().ln();
             }
             sum
         };
         buffers.posterior.clear();
-        buffers.posterior.extend(self.nodes.iter().zip(&laws.weights).map(of_node));
+        buffers.posterior.extend(self.nodes.iter().zip(&laws.weights(user.opened).logs).map(of_node));
         let top = buffers.posterior.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut total = 0.0;
         for part in &mut buffers.posterior {
@@ -268,17 +406,17 @@ impl Frame<'_> {
         let n_kernels = 2 * self.sources.len();
         let mut slope = vec![0.0; self.size()];
         for &(exposure, users) in &self.streams.quiet {
-            let parts = self.nodes.iter().zip(&laws.weights);
+            let parts = self.nodes.iter().zip(&laws.weights(false).shares);
             let mut parts: Vec<f64> = parts.map(|(node, weight)| weight * (-node * exposure).exp()).collect();
             let total: f64 = parts.iter().sum();
             sums.value += users * total.ln();
             parts.iter_mut().for_each(|part| *part /= total);
-            self.slope_of_base(laws, &parts, &mut slope[n_kernels..]);
+            self.slope_of_base(false, laws, &parts, &mut slope[n_kernels..]);
             sums.count(&slope, users);
         }
         // What they did elsewhere excited nothing. One user's share of this is too small to count in the information.
         let elsewhere =
-            self.sources.iter().enumerate().filter(|(_, source)| **source == super::streams::ELSEWHERE);
+            self.sources.iter().enumerate().filter(|(_, source)| source.0 == super::streams::ELSEWHERE);
         for (place, _) in elsewhere {
             let (alpha, beta) = (laws.alpha[place], laws.beta[place]);
             for &(days, moments) in &self.streams.quiet_moments {
@@ -299,11 +437,4 @@ fn powers(z: f64) -> impl Iterator<Item = f64> {
 
 fn is_own(moment: &Moment) -> bool {
     moment.source != super::streams::ELSEWHERE
-}
-
-pub(super) fn softmax(logits: &[f64]) -> Vec<f64> {
-    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let parts: Vec<f64> = logits.iter().map(|logit| (logit - top).exp()).collect();
-    let total: f64 = parts.iter().sum();
-    parts.iter().map(|part| part / total).collect()
 }

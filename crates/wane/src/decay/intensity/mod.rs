@@ -7,11 +7,16 @@
 //! - over the user's earlier events j: those in the category feed the components of their event type, those **elsewhere**
 //!   one of their own. `alpha` is the expected number of further events in the category that one event brings about, and
 //!   `ln 2 / beta` the half-life of what it excites.
+//! - An event has a type: of what comes of its own the share `p_0b` is of type b, of what component k excites `p_kb`. Who bought after
+//!   a visit to the cart came because of it, which the times alone do not say: without types half-lives of rare ones came out too short.
 //! - `s` is the rhythm of the week ([`Season`]), and `mu_uc` the user's base rate, one of a few nodes whose shares are fitted.
-//!   So no form is assumed of how differently users want a category: most want nothing of it.
+//!   So no form is assumed of how differently users want a category: most want nothing of it. Users whose first event is in the
+//!   category have shares of their own: nothing excited it, so they want something here.
 //!
 //! Fitted by maximum likelihood, category by category, since nothing is shared between the rates of two categories but the
-//! season. Intervals are those of the logarithms.
+//! season. Season, types and rates are fitted in turn (expectation and maximization) until nothing is gained: a season that
+//! is known by half makes busy hours look like excitement. Of large logs a sample of the users does for that, and for
+//! errors; the rates are those of all. Intervals are those of the logarithms.
 //!
 //! Useful for: half-lives of interest, what is to come. Not useful for: goods that run out, whose return is no excitement
 //! ([`survival`](super::survival)).
@@ -27,9 +32,9 @@ mod streams;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use self::fit::climb;
-use self::likelihood::{DEGREE, Frame, Point};
-use self::streams::{ELSEWHERE, Streams, Watched};
+use self::fit::{Top, approach, climb, covariance};
+use self::likelihood::{DEGREE, Frame, Marks, Point, TILTS};
+use self::streams::{ELSEWHERE, Exposures, Streams, Watched};
 use super::survival::Interval;
 use crate::error::{Error, Result};
 use crate::events::{EventLog, EventTypeId, Timestamp};
@@ -41,8 +46,17 @@ pub use season::Season;
 /// Base rates that users may have, in steps of a third around the mean of all users; 0 comes beside them.
 const STEP: f64 = 1.32;
 const NODES: std::ops::RangeInclusive<i32> = -15..=15;
-/// Rounds in which season and categories are fitted in turn.
-const ROUNDS: usize = 2;
+/// Rounds at most in which season, event types and rates are fitted in turn.
+const ROUNDS: usize = 40;
+/// What a round gains, in nats per category, where the next would gain little.
+const NEAR: f64 = 0.2;
+/// What a round gains, in gains of the round before, where rounds creep.
+const CREEPING: f64 = 0.4;
+/// A leap over rounds, in rounds at most, and the least share that has a logarithm.
+const FURTHEST: f64 = 16.0;
+const LEAST: f64 = 1e-9;
+/// Users with events in a category who are looked at in these rounds; all are in the last.
+const SAMPLE: usize = 20_000;
 /// Half of a 95 % interval, in standard errors.
 const NORMAL: f64 = 1.96;
 
@@ -63,6 +77,8 @@ pub struct Component {
     pub source: Source,
     /// How many they were.
     pub events: u64,
+    /// Shares of event types among what they excite, in the order of the components.
+    pub next: Vec<f64>,
     /// Expected further events in the category that one event brings about (`alpha`).
     pub follow_ups: Interval,
     /// Days after which what an event excites has halved (`ln 2 / beta`).
@@ -85,18 +101,14 @@ pub struct CategoryIntensity {
     pub components: Vec<Component>,
     /// Base rates per day, with the share of users that have them.
     pub base: Vec<(f64, f64)>,
+    /// Shares of event types among what nothing excites, in the order of the components.
+    pub begins: Vec<f64>,
+    /// Shares of the base rates among users whose first event was in the category: who begins here wants something here.
+    pub base_of_openers: Vec<f64>,
     /// Of what users did after their first moment.
     pub log_likelihood: f64,
     /// Whether the top of the likelihood was reached.
     pub is_top: bool,
-}
-
-impl CategoryIntensity {
-    /// Events in the category.
-    fn own_events(&self) -> f64 {
-        let own = self.components.iter().filter(|own| own.source != Source::Elsewhere);
-        own.map(|own| own.events as f64).sum()
-    }
 }
 
 /// What was learned of a log.
@@ -116,42 +128,100 @@ impl Intensity {
     /// [`Error::Empty`] when no event has a category or all events are at one moment.
     pub fn fit(log: &EventLog, categories: &[Option<u32>], end: Timestamp) -> Result<Self> {
         let mut season = Season::even();
-        let mut found: Vec<Fitted> = Vec::new();
-        for _ in 0..ROUNDS {
-            let watched = Watched::new(log, categories, end, &season);
-            let fit = |category: usize| {
-                let streams = watched.streams(category);
-                let former = found.iter().find(|former| former.category == category as u32);
-                Fitted::of(category as u32, &streams, &season, former)
-            };
-            found = (0..watched.n_categories()).into_par_iter().filter_map(fit).collect();
-            let mut counts = Season::no_counts();
-            for category in &found {
-                counts.iter_mut().zip(&category.base_hours).for_each(|(sum, count)| *sum += count);
-            }
-            season = Season::of_counts(&counts);
-        }
-        if found.is_empty() {
+        let watched = Watched::new(log, categories, end);
+        let exposures = watched.exposures(&season);
+        let shape = |category: usize| Shape::of(category as u32, &watched.streams(category, &exposures, 1));
+        let shapes: Vec<Shape> = (0..watched.n_categories()).into_par_iter().filter_map(shape).collect();
+        if shapes.is_empty() {
             return Err(Error::Empty {
                 what: "no user acted on a category at two different times".to_owned(),
                 remedy: "Give a catalogue with a category column and a log that spans some time".to_owned(),
             });
         }
-        Ok(Self { season, categories: found.into_iter().map(Fitted::finish).collect() })
+        let mut found: Vec<Fitted> = shapes.into_par_iter().map(Fitted::start).collect();
+        let (mut last, mut gained, mut path) = (f64::NEG_INFINITY, f64::INFINITY, Vec::new());
+        for _ in 0..ROUNDS {
+            let exposures = watched.exposures(&season);
+            found.par_iter_mut().for_each(|own| own.approach(&watched, &exposures, &season));
+            season = season_of(&found);
+            path.push(logarithms(&season, &found));
+            let now: f64 = found.iter().map(|own| own.top.log_likelihood).sum();
+            let former = std::mem::replace(&mut gained, now - std::mem::replace(&mut last, now));
+            if let [first, second, third] = &path[..] {
+                // A leap may lead down, the rounds after it do not.
+                if gained < NEAR * found.len() as f64 {
+                    break;
+                }
+                if gained > CREEPING * former {
+                    let leap = leap(first, second, third);
+                    season = put_back(&leap, &mut found);
+                    path = vec![leap];
+                } else {
+                    path.remove(0);
+                }
+            }
+        }
+        let exposures = watched.exposures(&season);
+        let finish = |own: Fitted| own.finish(&watched, &exposures, &season);
+        Ok(Self { categories: found.into_par_iter().map(finish).collect(), season })
     }
 }
 
-/// A fitted category with what the next round needs.
-struct Fitted {
-    category: u32,
-    components: Vec<(Source, u64)>,
-    base: Vec<(f64, f64)>,
-    top: fit::Top,
-    base_hours: Vec<f64>,
+/// The rhythm of what nothing excites, over all categories.
+fn season_of(found: &[Fitted]) -> Season {
+    let mut counts = Season::no_counts();
+    for own in found {
+        // A sample of the users stands for all.
+        let times = own.shape.stride as f64;
+        counts.iter_mut().zip(&own.top.sums.base_hours).for_each(|(sum, count)| *sum += times * count);
+    }
+    Season::of_counts(&counts)
 }
 
-impl Fitted {
-    fn of(category: u32, streams: &Streams, season: &Season, former: Option<&Self>) -> Option<Self> {
+/// Season and event types, which are fitted in turn with the rates, as one list of logarithms.
+fn logarithms(season: &Season, found: &[Fitted]) -> Vec<f64> {
+    let marks = found.iter().flat_map(|own| own.marks.rows().flatten());
+    season.by_hour.iter().chain(marks).map(|share| share.max(LEAST).ln()).collect()
+}
+
+/// Puts such a list back, each part with its own sum.
+fn put_back(logarithms: &[f64], found: &mut [Fitted]) -> Season {
+    let mut rest = logarithms.iter().map(|log| log.exp());
+    let season = Season::of_rates(rest.by_ref().take(Season::even().by_hour.len()).collect());
+    for row in found.iter_mut().flat_map(|own| own.marks.rows_mut()) {
+        row.iter_mut().zip(rest.by_ref()).for_each(|(share, new)| *share = new);
+        let total: f64 = row.iter().sum();
+        row.iter_mut().for_each(|share| *share /= total);
+    }
+    season
+}
+
+/// Where three rounds in a line lead to: fitting in turn creeps, and always in the same direction (SQUAREM; Varadhan and Roland 2008).
+fn leap(first: &[f64], second: &[f64], third: &[f64]) -> Vec<f64> {
+    let steps = || first.iter().zip(second).zip(third).map(|((a, b), c)| (b - a, (c - b) - (b - a)));
+    let size = |pick: fn((f64, f64)) -> f64| steps().map(pick).map(|part| part * part).sum::<f64>().sqrt();
+    let (step, bend) = (size(|step| step.0), size(|step| step.1));
+    let length = if bend > 0.0 { (step / bend).clamp(1.0, FURTHEST) } else { 1.0 };
+    let far = |(from, (step, bend)): (&f64, (f64, f64))| from + 2.0 * length * step + length * length * bend;
+    first.iter().zip(steps()).map(far).collect()
+}
+
+/// What does not change while a category is fitted.
+struct Shape {
+    category: u32,
+    /// What feeds each component, and how often it did.
+    sources: Vec<(u16, u64)>,
+    /// Base rates.
+    nodes: Vec<f64>,
+    /// Where the fit starts, and to where it is drawn.
+    prior: Point,
+    /// One in so many users is looked at while season, event types and rates are fitted in turn.
+    stride: usize,
+}
+
+impl Shape {
+    /// Nothing where there is nothing to fit.
+    fn of(category: u32, streams: &Streams) -> Option<Self> {
         let wishes = streams.moments.iter().filter(|moment| moment.source != ELSEWHERE).count() as f64;
         let exposure: f64 = streams.users.iter().map(|user| user.exposure).sum::<f64>()
             + streams.quiet.iter().map(|(exposure, users)| exposure * users).sum::<f64>();
@@ -168,45 +238,84 @@ impl Fitted {
         sources.sort_unstable();
         // Half of what comes is taken to be excited.
         let mean = 0.5 * wishes / exposure;
-        let nodes: Vec<f64> = std::iter::once(0.0).chain(NODES.map(|step| mean * STEP.powi(step))).collect();
-        let prior = start(streams, &sources);
-        let own: Vec<u16> = sources.iter().map(|source| source.0).collect();
-        let frame = Frame { streams, season, sources: &own, nodes: &nodes };
-        let top = climb(&frame, &prior, former.map_or(&prior, |former| &former.top.at));
-        let base_hours = top.base_hours.clone();
-        let source = |place: u16| match place {
-            ELSEWHERE => Source::Elsewhere,
-            kind => Source::Type(EventTypeId(kind as u8)),
-        };
-        let components = sources.into_iter().map(|(place, count)| (source(place), count)).collect();
         Some(Self {
             category,
-            components,
-            base: nodes.iter().copied().zip(frame.laws(&top.at).weights).collect(),
-            top,
-            base_hours,
+            nodes: std::iter::once(0.0).chain(NODES.map(|step| mean * STEP.powi(step))).collect(),
+            prior: start(streams, &sources),
+            sources,
+            stride: streams.users.len().div_ceil(SAMPLE).max(1),
         })
     }
 
-    fn finish(self) -> CategoryIntensity {
+    /// Components that are fed by an event type.
+    fn types(&self) -> usize {
+        self.sources.iter().filter(|source| source.0 != ELSEWHERE).count()
+    }
+}
+
+/// A category on the way to its top.
+struct Fitted {
+    shape: Shape,
+    marks: Marks,
+    top: Top,
+}
+
+impl Fitted {
+    /// Before anything was looked at: what is excited is of the event types that all events are of.
+    fn start(shape: Shape) -> Self {
+        let types = shape.types();
+        let counts: Vec<f64> = shape.sources[..types].iter().map(|source| source.1 as f64).collect();
+        let marks = Marks::of_counts(&vec![counts; shape.sources.len() + 1], types);
+        let top = Top::unseen(shape.prior.clone());
+        Self { shape, marks, top }
+    }
+
+    /// A step toward the top of a sample, and the event types there.
+    fn approach(&mut self, watched: &Watched<'_>, exposures: &Exposures, season: &Season) {
+        let streams = watched.streams(self.shape.category as usize, exposures, self.shape.stride);
+        self.top = approach(&self.frame(&streams, season), &self.shape.prior, &self.top.at);
+        self.marks = Marks::of_counts(&self.top.sums.by_type, self.shape.types());
+    }
+
+    fn frame<'a>(&'a self, streams: &'a Streams, season: &'a Season) -> Frame<'a> {
+        let Self { shape, marks, .. } = self;
+        Frame { streams, season, sources: &shape.sources, nodes: &shape.nodes, marks }
+    }
+
+    /// The top of all, with intervals.
+    fn finish(self, watched: &Watched<'_>, exposures: &Exposures, season: &Season) -> CategoryIntensity {
+        let Shape { category, ref prior, stride, .. } = self.shape;
+        let all = watched.streams(category as usize, exposures, 1);
+        let frame = self.frame(&all, season);
+        let top = climb(&frame, prior, &self.top.at);
+        // Errors are those of the sample: season and event types are known no better.
+        let sample = (stride > 1).then(|| watched.streams(category as usize, exposures, stride));
+        let covariance = covariance(&self.frame(sample.as_ref().unwrap_or(&all), season), prior, &top.at);
         let interval = |place: usize, of: fn(f64) -> f64| {
-            let value = self.top.at.values[place];
-            let error = self.top.covariance.as_ref().map_or(f64::INFINITY, |own| own[(place, place)].sqrt());
+            let value = top.at.values[place];
+            let error = covariance.as_ref().map_or(f64::INFINITY, |own| own[(place, place)].sqrt());
             let (one, other) = (of(value - NORMAL * error), of(value + NORMAL * error));
             Interval { value: of(value), low: one.min(other), high: one.max(other) }
         };
-        let component = |(place, &(source, events)): (usize, &(Source, u64))| Component {
-            source,
+        let component = |(place, &(source, events)): (usize, &(u16, u64))| Component {
+            source: match source {
+                ELSEWHERE => Source::Elsewhere,
+                kind => Source::Type(EventTypeId(kind as u8)),
+            },
             events,
+            next: self.marks.excited[place].clone(),
             follow_ups: interval(2 * place, f64::exp),
             half_life: interval(2 * place + 1, |value| std::f64::consts::LN_2 * (-value).exp()),
         };
+        let [others, openers] = frame.laws(&top.at).weights;
         CategoryIntensity {
-            category: self.category,
-            components: self.components.iter().enumerate().map(component).collect(),
-            base: self.base,
-            log_likelihood: self.top.log_likelihood,
-            is_top: self.top.is_top,
+            category,
+            components: self.shape.sources.iter().enumerate().map(component).collect(),
+            base: self.shape.nodes.iter().copied().zip(others.shares).collect(),
+            base_of_openers: openers.shares,
+            begins: self.marks.base.clone(),
+            log_likelihood: top.log_likelihood,
+            is_top: top.is_top,
         }
     }
 }
@@ -234,7 +343,7 @@ fn start(streams: &Streams, sources: &[(u16, u64)]) -> Point {
     // Half of the users want nothing; the others' base rates lie around the mean.
     let n = NODES.count() as f64;
     values.extend([(0.3 * n).ln(), 0.0, -1.5]);
-    values.extend(std::iter::repeat_n(0.0, DEGREE - 2));
+    values.extend(std::iter::repeat_n(0.0, DEGREE - 2 + TILTS));
     Point { values }
 }
 

@@ -2,14 +2,16 @@
 //!
 //! - **Probability** of an event within h days: no event comes as long as nothing new excites one, so with the posterior `pi_q`
 //!   of the user's base rate it is exactly `1 - sum_q pi_q exp(-mu_q S_h - E_h)`, where `E_h` integrates what is left of the user's
-//!   events. What the user may do elsewhere meanwhile excites too: it is taken to go on at its mean rate.
+//!   events. What the user may do elsewhere meanwhile excites too: it is taken to go on at its mean
+//!   rate, which says up to a twentieth too much where it comes in bursts.
 //! - **Expected events** count those that the events to come bring about as well:
-//!   `d x_k / dt = -beta_k x_k + alpha_k beta_k p_k m(t)`, `m(t) = mu s + sum_k x_k`, with the share `p_k` of the component's type.
+//!   `d x_k / dt = -beta_k x_k + alpha_k beta_k m_k(t)`, `m_k(t) = p_0k mu s + sum_j p_jk x_j`, with the shares `p` of event types among
+//!   what comes of its own and what each component excites.
 //! - **Half-life of interest now**: the time until what is left of the excitement has halved.
 
 use rayon::prelude::*;
 
-use super::likelihood::{Buffers, Frame, Laws};
+use super::likelihood::{Buffers, Frame, Laws, Marks, Weights};
 use super::streams::{ELSEWHERE, Stream, Streams, Watched};
 use super::{CategoryIntensity, Component, Intensity, Source};
 use crate::events::{EventLog, Timestamp, UserId};
@@ -48,13 +50,14 @@ impl Intensity {
         at: Timestamp,
         days: f64,
     ) -> Vec<Outlook> {
-        let watched = Watched::new(log, categories, at, &self.season);
+        let watched = Watched::new(log, categories, at);
+        let exposures = watched.exposures(&self.season);
         let ahead = self.season.between(at, at.plus_days(days));
         let of_category = |own: &CategoryIntensity| {
             if own.category as usize >= watched.n_categories() {
                 return Vec::new();
             }
-            let streams = watched.streams(own.category as usize);
+            let streams = watched.streams(own.category as usize, &exposures, 1);
             own.outlooks(self, &streams, days, ahead)
         };
         self.categories.par_iter().flat_map_iter(of_category).collect()
@@ -74,13 +77,20 @@ impl CategoryIntensity {
         (days, ahead): (f64, f64),
         of: impl Fn(&Standing<'_>, &Stream) -> T,
     ) -> Vec<T> {
-        let sources: Vec<u16> = self.components.iter().map(Component::fed_by).collect();
+        let sources: Vec<(u16, u64)> = self.components.iter().map(|own| (own.fed_by(), own.events)).collect();
         let nodes: Vec<f64> = self.base.iter().map(|node| node.0).collect();
-        let frame = Frame { streams, season: &model.season, sources: &sources, nodes: &nodes };
+        let marks = Marks {
+            base: self.begins.clone(),
+            excited: self.components.iter().map(|own| own.next.clone()).collect(),
+        };
+        let frame = Frame { streams, season: &model.season, sources: &sources, nodes: &nodes, marks: &marks };
         let laws = Laws {
             alpha: self.components.iter().map(|own| own.follow_ups.value).collect(),
             beta: self.components.iter().map(Component::rate).collect(),
-            weights: self.base.iter().map(|node| node.1).collect(),
+            weights: [
+                Weights::new(self.base.iter().map(|node| node.1.ln()).collect()),
+                Weights::new(self.base_of_openers.iter().map(|share| share.ln()).collect()),
+            ],
         };
         let mut buffers = Buffers::default();
         let of_user = |user: &Stream| {
@@ -103,9 +113,9 @@ impl Component {
 }
 
 /// The user's events elsewhere, per day.
-fn elsewhere(sources: &[u16], buffers: &Buffers, days: f64) -> f64 {
-    let place = sources.iter().position(|source| *source == ELSEWHERE);
-    let events = place.and_then(|place| buffers.left.get(place)).map_or(0.0, |left| left.1);
+fn elsewhere(sources: &[(u16, u64)], buffers: &Buffers, days: f64) -> f64 {
+    let place = sources.iter().position(|source| source.0 == ELSEWHERE);
+    let events = place.and_then(|place| buffers.fed.get(place)).map_or(0.0, |fed| fed.events);
     // One event's worth of doubt, or who came a minute ago would come every minute.
     events / (days + 1.0)
 }
@@ -154,8 +164,8 @@ impl Standing<'_> {
 
     /// Rate now of what each component excites, and how fast it falls.
     pub(super) fn parts(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        let components = self.own.components.iter().zip(&self.buffers.left);
-        components.map(|(own, (left, _))| (own.follow_ups.value * own.rate() * left, own.rate()))
+        let components = self.own.components.iter().zip(&self.buffers.fed);
+        components.map(|(own, fed)| (own.follow_ups.value * own.rate() * fed.sum, own.rate()))
     }
 
     /// What is excited within the horizon as long as nothing happens in the category.
@@ -170,17 +180,20 @@ impl Standing<'_> {
 
     /// Expected events per day at the start of each step.
     pub(super) fn rates(&self, base: f64) -> Vec<f64> {
-        let total = self.own.own_events();
         let mut sizes: Vec<f64> = self.parts().map(|(size, _)| size).collect();
         let (step, base) = (self.days / STEPS as f64, base * self.season());
         let mut rates = Vec::with_capacity(STEPS);
         for _ in 0..STEPS {
-            let rate = base + sizes.iter().sum::<f64>();
-            rates.push(rate);
-            for (size, own) in sizes.iter_mut().zip(&self.own.components) {
+            rates.push(base + sizes.iter().sum::<f64>());
+            // Events of each type, per day: of their own, and excited by each component.
+            let mut by_type: Vec<f64> = self.own.begins.iter().map(|share| share * base).collect();
+            for (size, own) in sizes.iter().zip(&self.own.components) {
+                by_type.iter_mut().zip(&own.next).for_each(|(sum, share)| *sum += share * size);
+            }
+            for (place, (size, own)) in sizes.iter_mut().zip(&self.own.components).enumerate() {
                 let fed = match own.source {
                     Source::Elsewhere => self.elsewhere,
-                    Source::Type(_) => rate * own.events as f64 / total,
+                    Source::Type(_) => by_type[place],
                 };
                 // Exact for a constant feed, so that no rate is too fast for the step.
                 let kept = (-own.rate() * step).exp();

@@ -5,8 +5,6 @@ use crate::events::{MILLIS_PER_DAY, Timestamp};
 /// Hours of a week, from Monday 0 h UTC.
 const HOURS: usize = 168;
 const MILLIS_PER_HOUR: i64 = MILLIS_PER_DAY / 24;
-/// Events by which an hour is drawn to the mean: few events shall not make a rhythm.
-const SHRINKAGE: f64 = 20.0;
 
 /// Rates by hour of the week, of mean 1.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -21,11 +19,21 @@ impl Season {
         Self { by_hour: vec![1.0; HOURS] }
     }
 
-    /// The rhythm of counted events.
+    /// The rhythm of counted events. Rates are taken as gamma distributed around 1 with the variance that the counts have beyond
+    /// chance, so that few events make no rhythm.
     pub(super) fn of_counts(counts: &[f64]) -> Self {
         let mean = counts.iter().sum::<f64>() / HOURS as f64;
-        let rate = |count: &f64| (count + SHRINKAGE) / (mean + SHRINKAGE);
+        let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / (HOURS - 1) as f64;
+        // Poisson counts of rates with the shape k vary by mean + mean^2 / k.
+        let shape = mean * mean / (variance - mean).max(0.0);
+        let rate = |count: &f64| if shape.is_finite() { (count + shape) / (mean + shape) } else { 1.0 };
         Self { by_hour: counts.iter().map(rate).collect() }
+    }
+
+    /// The rhythm of rates by hour, whatever their mean.
+    pub(super) fn of_rates(rates: Vec<f64>) -> Self {
+        let mean = rates.iter().sum::<f64>() / HOURS as f64;
+        Self { by_hour: rates.into_iter().map(|rate| rate / mean).collect() }
     }
 
     pub(super) fn no_counts() -> Vec<f64> {

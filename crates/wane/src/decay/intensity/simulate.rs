@@ -84,14 +84,18 @@ impl<'a> Walk<'a> {
             }
             now += wait;
             self.age(wait);
-            let rates = self.rates(self.model.season.at(start.plus_days(now)));
+            let season = self.model.season.at(start.plus_days(now));
+            let rates = self.rates(season);
             let mut level = self.random.random::<f64>() * bound;
             let chosen = rates.iter().position(|rate| {
                 level -= rate;
                 level < 0.0
             });
             if let Some(own) = chosen.and_then(|place| self.model.categories.get(place)) {
-                let kind = own.draw_type(&mut self.random);
+                let place = chosen.unwrap_or_default();
+                let parts = own.components.iter().zip(&self.left[place]);
+                let excited = parts.map(|(own, left)| own.follow_ups.value * own.rate() * left);
+                let kind = own.draw_type(self.base[place] * season, excited, &mut self.random);
                 events.push((now, own.category, kind));
                 self.feed(own.category, kind);
             }
@@ -133,18 +137,25 @@ impl CategoryIntensity {
         drawn.or(self.base.last()).map_or(0.0, |node| node.0)
     }
 
-    /// A type as often as it came.
-    pub(super) fn draw_type(&self, random: &mut Xoshiro256PlusPlus) -> EventTypeId {
-        let types = self.components.iter().filter_map(|own| match own.source {
-            Source::Type(kind) => Some((kind, own.events as f64)),
-            Source::Elsewhere => None,
-        });
-        let total: f64 = types.clone().map(|kind| kind.1).sum();
-        let mut level = random.random::<f64>() * total;
-        let drawn = types.clone().find(|(_, events)| {
-            level -= events;
+    /// The type of an event that comes while so much is of its own and so much excited by each component.
+    pub(super) fn draw_type(
+        &self,
+        base: f64,
+        excited: impl Iterator<Item = f64>,
+        random: &mut Xoshiro256PlusPlus,
+    ) -> EventTypeId {
+        let mut shares: Vec<f64> = self.begins.iter().map(|share| share * base).collect();
+        for (own, rate) in self.components.iter().zip(excited) {
+            shares.iter_mut().zip(&own.next).for_each(|(sum, share)| *sum += share * rate);
+        }
+        let mut level = random.random::<f64>() * shares.iter().sum::<f64>();
+        let drawn = shares.iter().position(|share| {
+            level -= share;
             level < 0.0
         });
-        drawn.or(types.clone().next()).map_or(EventTypeId(0), |kind| kind.0)
+        match self.components.get(drawn.unwrap_or_default()).map(|own| own.source) {
+            Some(Source::Type(kind)) => kind,
+            _ => EventTypeId(0),
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::events::{EventLog, History, Timestamp, UserId};
 /// An event outside of the category.
 pub(super) const ELSEWHERE: u16 = u16::MAX;
 /// Bands of a doubling.
-const BANDS: f64 = 8.0;
+const BANDS: f64 = 32.0;
 
 /// One event of a user.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +35,8 @@ pub(super) struct Stream {
     pub(super) opens: f64,
     /// Days watched, each hour weighing as the season says.
     pub(super) exposure: f64,
+    /// Whether watching began with an event in the category: who begins here wants something here.
+    pub(super) opened: bool,
 }
 
 /// All users, as one category sees them.
@@ -58,8 +60,12 @@ pub(super) struct Watched<'a> {
     pub(super) end: Timestamp,
     /// Users of each category.
     members: Vec<Vec<u32>>,
+}
+
+/// How long users were watched.
+pub(super) struct Exposures {
     /// Exposure of each user.
-    exposures: Vec<f64>,
+    of_user: Vec<f64>,
     /// Exposures of all users.
     exposed: Bands,
     /// Days left at each moment of all users.
@@ -67,12 +73,7 @@ pub(super) struct Watched<'a> {
 }
 
 impl<'a> Watched<'a> {
-    pub(super) fn new(
-        log: &'a EventLog,
-        categories: &'a [Option<u32>],
-        end: Timestamp,
-        season: &Season,
-    ) -> Self {
+    pub(super) fn new(log: &'a EventLog, categories: &'a [Option<u32>], end: Timestamp) -> Self {
         let n_categories = categories.iter().flatten().max().map_or(0, |&last| last as usize + 1);
         let mut members: Vec<Vec<u32>> = vec![Vec::new(); n_categories];
         for (user, history) in log.histories() {
@@ -85,6 +86,12 @@ impl<'a> Watched<'a> {
             }
         }
         let start = log.span().map_or(Timestamp::from_millis(0), |span| span.0);
+        Self { log, categories, start, end, members }
+    }
+
+    /// How long users were watched, each hour weighing as the season says.
+    pub(super) fn exposures(&self, season: &Season) -> Exposures {
+        let (log, end) = (self.log, self.end);
         let exposure = |history: History<'_>| {
             let opens = history.before(end).times().first().copied().unwrap_or(end);
             season.between(opens, end)
@@ -98,7 +105,7 @@ impl<'a> Watched<'a> {
                 distinct(history.times()).for_each(|time| acted.add(end.days_since(time), 1.0));
             }
         }
-        Self { log, categories, start, end, members, exposures, exposed, acted }
+        Exposures { of_user: exposures, exposed, acted }
     }
 
     pub(super) fn n_categories(&self) -> usize {
@@ -109,20 +116,24 @@ impl<'a> Watched<'a> {
         time.days_since(self.start)
     }
 
-    /// The users as a category sees them.
-    pub(super) fn streams(&self, category: usize) -> Streams {
+    /// The users as a category sees them: one in `stride`.
+    pub(super) fn streams(&self, category: usize, exposures: &Exposures, stride: usize) -> Streams {
         let mut streams = Streams { end: self.day(self.end), ..Streams::default() };
         // Whoever is not quiet is taken out of all: most users have nothing to do with most categories.
-        let (mut quiet, mut quiet_moments) = (self.exposed.clone(), self.acted.clone());
-        for &user in &self.members[category] {
+        let share = (stride as f64).recip();
+        let (mut quiet, mut quiet_moments) = (exposures.exposed.times(share), exposures.acted.times(share));
+        for &user in self.members[category].iter().step_by(stride) {
             let user = UserId(user);
-            let (history, exposure) = (self.log.history(user).before(self.end), self.exposures[user.index()]);
+            let (history, exposure) =
+                (self.log.history(user).before(self.end), exposures.of_user[user.index()]);
             quiet.add(exposure, -1.0);
             distinct(history.times()).for_each(|time| quiet_moments.add(self.end.days_since(time), -1.0));
             let first = streams.moments.len();
             self.add_moments(history, category as u32, &mut streams.moments);
             let (last, opens) = (streams.moments.len(), streams.moments[first].day);
-            streams.users.push(Stream { user, first, last, opens, exposure });
+            let own = &streams.moments[first..last];
+            let opened = own.iter().any(|moment| moment.day == opens && moment.source != ELSEWHERE);
+            streams.users.push(Stream { user, first, last, opens, exposure, opened });
         }
         (streams.quiet, streams.quiet_moments) = (quiet.counts(), quiet_moments.counts());
         streams
@@ -151,22 +162,25 @@ fn distinct(times: &[Timestamp]) -> impl Iterator<Item = Timestamp> + '_ {
     times.chunk_by(|a, b| a == b).filter_map(|group| group.first().copied())
 }
 
-/// Positive numbers counted in bands that are a fraction of a doubling wide.
-#[derive(Default, Clone)]
-struct Bands(std::collections::BTreeMap<i32, (f64, f64)>);
+/// Positive numbers counted in bands that are a fraction of a doubling wide, so that counts of parts add up to those of all.
+#[derive(Default)]
+struct Bands(std::collections::BTreeMap<i32, f64>);
 
 impl Bands {
     /// Adds a number so many times; -1 takes it out again.
     fn add(&mut self, value: f64, times: f64) {
         let band = (value.max(1e-6).log2() * BANDS).floor() as i32;
-        let (sum, count) = self.0.entry(band).or_default();
-        *sum += value * times;
-        *count += times;
+        *self.0.entry(band).or_default() += times;
     }
 
-    /// The mean of each band that still holds numbers, with its count.
+    /// So many times of each number.
+    fn times(&self, times: f64) -> Self {
+        Self(self.0.iter().map(|(&band, count)| (band, count * times)).collect())
+    }
+
+    /// The middle of each band that still holds numbers, with its count.
     fn counts(self) -> Vec<(f64, f64)> {
-        let held = self.0.into_values().filter(|(_, count)| *count > 0.5);
-        held.map(|(sum, count)| (sum / count, count)).collect()
+        let held = self.0.into_iter().filter(|(_, count)| *count > 1e-6);
+        held.map(|(band, count)| (((f64::from(band) + 0.5) / BANDS).exp2(), count)).collect()
     }
 }

@@ -1,3 +1,4 @@
+use super::likelihood::Sums;
 use super::*;
 use crate::events::{EventColumns, UserId};
 
@@ -5,8 +6,14 @@ fn interval(value: f64) -> Interval {
     Interval { value, low: value, high: value }
 }
 
-fn component(source: Source, events: u64, follow_ups: f64, half_life: f64) -> Component {
-    Component { source, events, follow_ups: interval(follow_ups), half_life: interval(half_life) }
+fn component(place: usize, source: Source, follow_ups: f64, half_life: f64) -> Component {
+    let next = marks().excited[place].clone();
+    Component { source, events: 1, next, follow_ups: interval(follow_ups), half_life: interval(half_life) }
+}
+
+/// What a cart excites is a cart more often than what comes of its own.
+fn marks() -> Marks {
+    Marks { base: vec![0.8, 0.2], excited: vec![vec![0.75, 0.25], vec![0.6, 0.4], vec![0.75, 0.25]] }
 }
 
 /// Two categories that excite each other a little; half of the users want nothing of each by themselves.
@@ -16,11 +23,13 @@ fn planted() -> Intensity {
     let category = |category: u32, pace: f64| CategoryIntensity {
         category,
         components: vec![
-            component(Source::Type(EventTypeId(0)), 3, 0.5, 0.5 * pace),
-            component(Source::Type(EventTypeId(1)), 1, 0.7, 4.0 * pace),
-            component(Source::Elsewhere, 4, 0.1, 1.0),
+            component(0, Source::Type(EventTypeId(0)), 0.5, 0.5 * pace),
+            component(1, Source::Type(EventTypeId(1)), 0.7, 4.0 * pace),
+            component(2, Source::Elsewhere, 0.1, 1.0),
         ],
         base: vec![(0.0, 0.5), (0.03, 0.3), (0.12, 0.2)],
+        begins: marks().base,
+        base_of_openers: vec![0.5, 0.3, 0.2],
         log_likelihood: 0.0,
         is_top: true,
     };
@@ -42,15 +51,16 @@ fn refit(planted: &Intensity, users: u32, seed: u64) -> Intensity {
 fn slopes_are_those_of_differences() {
     let log = planted().simulate(&types(), START, 60.0, 60, 1).unwrap();
     let season = planted().season;
-    let watched = Watched::new(&log, &[Some(0), Some(1), None], START.plus_days(60.0), &season);
-    let streams = watched.streams(1);
+    let watched = Watched::new(&log, &[Some(0), Some(1), None], START.plus_days(60.0));
+    let streams = watched.streams(1, &watched.exposures(&season), 1);
     let frame = Frame {
         streams: &streams,
         season: &season,
-        sources: &[0, 1, ELSEWHERE],
+        sources: &[(0, 1), (1, 1), (ELSEWHERE, 1)],
         nodes: &[0.0, 0.02, 0.05, 0.1, 0.2, 0.4],
+        marks: &marks(),
     };
-    let at = Point { values: vec![-0.7, 0.4, -0.3, -1.6, -2.0, -0.5, 0.3, 0.2, -0.6, 0.4, -0.9] };
+    let at = Point { values: vec![-0.7, 0.4, -0.3, -1.6, -2.0, -0.5, 0.3, 0.2, -0.6, 0.4, -0.9, -0.4, 0.3] };
     let sums = frame.pass(&at);
     for place in 0..at.values.len() {
         let moved = |by: f64| {
@@ -61,6 +71,39 @@ fn slopes_are_those_of_differences() {
         let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
         let slope = sums.slope[place];
         assert!((slope - numeric).abs() < 1e-4 * (1.0 + numeric.abs()), "{place}: {slope} is not {numeric}");
+    }
+}
+
+/// Users add up: what a fit looks at, at any point, is the sum over any split of them.
+#[test]
+fn sums_over_parts_are_those_of_all() {
+    let log = planted().simulate(&types(), START, 60.0, 90, 2).unwrap();
+    let (season, end, marks) = (planted().season, START.plus_days(60.0), marks());
+    let pass = |log: &EventLog| {
+        let watched = Watched::new(log, &[Some(0), Some(1), None], end);
+        let streams = watched.streams(1, &watched.exposures(&season), 1);
+        let sources = [(0, 1), (1, 1), (ELSEWHERE, 1)];
+        let nodes = [0.0, 0.02, 0.05, 0.1, 0.2, 0.4];
+        let frame =
+            Frame { streams: &streams, season: &season, sources: &sources, nodes: &nodes, marks: &marks };
+        frame.pass(&Point {
+            values: vec![-0.7, 0.4, -0.3, -1.6, -2.0, -0.5, 0.3, 0.2, -0.6, 0.4, -0.9, -0.4, 0.3],
+        })
+    };
+    let all = pass(&log);
+    for first in [1, 30, 89] {
+        let mut sums = pass(&log.filter(|user, _, _| user.0 < first));
+        sums.merge(&pass(&log.filter(|user, _, _| user.0 >= first)));
+        let close =
+            |one: f64, other: f64| (one - other).abs() < 1e-12 * (1.0 + other.abs()) * all.value.abs();
+        assert!(close(sums.value, all.value), "{} {}", sums.value, all.value);
+        let parts = |sums: &Sums| {
+            let rest = [&sums.slope, &sums.information, &sums.base_hours].into_iter().chain(&sums.by_type);
+            rest.flatten().copied().collect::<Vec<f64>>()
+        };
+        for (one, other) in parts(&sums).into_iter().zip(parts(&all)) {
+            assert!(close(one, other), "{one} {other}");
+        }
     }
 }
 
@@ -82,15 +125,19 @@ fn the_likelihood_is_that_of_its_definition() {
     })
     .unwrap();
     let (season, end) = (planted().season, 10.0);
-    let watched = Watched::new(&log, &[Some(0), Some(1)], START.plus_days(end), &season);
-    let streams = watched.streams(0);
-    let frame = Frame { streams: &streams, season: &season, sources: &[0, 1, ELSEWHERE], nodes: &[0.0, 0.1] };
+    let watched = Watched::new(&log, &[Some(0), Some(1)], START.plus_days(end));
+    let streams = watched.streams(0, &watched.exposures(&season), 1);
+    let marks = marks();
+    let frame = Frame {
+        streams: &streams,
+        season: &season,
+        sources: &[(0, 1), (1, 1), (ELSEWHERE, 1)],
+        nodes: &[0.0, 0.1],
+        marks: &marks,
+    };
     let (alpha, beta) = ([0.5f64, 0.7, 0.1], [1.4f64, 0.2, 0.7]);
-    let values = alpha.iter().zip(&beta).flat_map(|(alpha, beta)| [alpha.ln(), beta.ln()]).chain([
-        -800.0,
-        0.0,
-        f64::ln(0.1),
-    ]);
+    let kernels = alpha.iter().zip(&beta).flat_map(|(alpha, beta)| [alpha.ln(), beta.ln()]);
+    let values = kernels.chain([-800.0]).chain([0.0; DEGREE + TILTS]);
     let found = frame.pass(&Point { values: values.collect() }).value;
     let source = |place: usize| if items[place] == 0 { usize::from(kinds[place]) } else { 2 };
     let mut expected = -0.1 * season.between(START, START.plus_days(end));
@@ -99,9 +146,11 @@ fn the_likelihood_is_that_of_its_definition() {
         if k > 0 && items[k] == 0 {
             let excited = |j: usize| {
                 let own = source(j);
-                alpha[own] * beta[own] * (-beta[own] * (days[k] - days[j])).exp()
+                let share = marks.excited[own][usize::from(kinds[k])];
+                share * alpha[own] * beta[own] * (-beta[own] * (days[k] - days[j])).exp()
             };
-            let rate = 0.1 * season.at(START.plus_days(days[k])) + (0..k).map(excited).sum::<f64>();
+            let base = 0.1 * marks.base[usize::from(kinds[k])] * season.at(START.plus_days(days[k]));
+            let rate = base + (0..k).map(excited).sum::<f64>();
             expected += rate.ln();
         }
     }
