@@ -5,7 +5,7 @@
 //!   Nocedal and Wright 2006, 6.1).
 //! - Weak normal priors on the logarithms keep finite what the log says nothing of.
 //! - Standard errors are those of `H^-1 B H^-1`, with the curvature H and the information B (Huber 1967): they hold where
-//!   users are not quite as the model has them. `H^-1` alone covered the half-lives of simulated shops in 88 %.
+//!   users are not quite as the model has them.
 
 use faer::prelude::Solve;
 use faer::{Mat, Side};

@@ -2,6 +2,8 @@
 //!
 //! - Given the base rate `mu_q` of node q, a user's log-likelihood is `sum_i ln(mu_q s_i + e_i) - mu_q S - E`: `e_i` is what
 //!   earlier events excite at wish i, `E = sum_j alpha (1 - exp(-beta (T - t_j)))` its integral, `s_i` the season.
+//! - Wishes have event types ([`Marks`]): of a wish of type b, `mu_q s_i` counts with the share `p_0b`, and what component k excites
+//!   with `p_kb`. The integrals stay, for shares add up to 1.
 //! - Which node a user has is unknown: the likelihood is `exp(-E) sum_q w_q prod_i (mu_q s_i + e_i) exp(-mu_q S)`. So the
 //!   distribution of base rates is `ln w_q = c_1 z_q + .. + c_4 z_q^4 + const` over a fine grid of `z = ln mu` (Efron 2016), and has a
 //!   share of its own at 0, for many users want nothing of a category. A log-normal distribution is one of these.
@@ -26,13 +28,14 @@ const FACTORS: usize = 8;
 pub(super) const DEGREE: usize = 4;
 /// Events by which the types of what a component excites are drawn to those of all.
 const DRAWN: f64 = 10.0;
-/// Parameters of how base rates go with what else is known of a user.
+/// Parameters by which base rates of users differ who began in the category: of the share at 0, and of the slope of the density.
 pub(super) const TILTS: usize = 2;
 
 /// What is fitted, by its logarithms.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
-    /// `ln alpha` and `ln beta` of each component; the logit of the base rate 0; `c_1`, `c_2`, ...
+    /// `ln alpha` and `ln beta` of each component; the logit of the base rate 0; `c_1`, `c_2`, ...; for users who began in the
+    /// category, what is added to that logit and to `c_1`.
     pub(super) values: Vec<f64>,
 }
 
@@ -114,13 +117,14 @@ pub(super) struct Weights {
 /// What a pass over one user leaves.
 #[derive(Default)]
 pub(super) struct Buffers {
+    /// In order of time.
     wishes: Vec<Wish>,
     /// Slopes of the excitation of each wish.
     slopes: Vec<f64>,
     slope: Vec<f64>,
     /// Probability of each node.
     pub(super) posterior: Vec<f64>,
-    /// When watching ends.
+    /// What is left of the events that fed each component when watching ends.
     pub(super) fed: Vec<Fed>,
 }
 

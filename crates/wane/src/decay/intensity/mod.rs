@@ -107,7 +107,7 @@ pub struct CategoryIntensity {
     pub base_of_openers: Vec<f64>,
     /// Of what users did after their first moment.
     pub log_likelihood: f64,
-    /// Whether the top of the likelihood was reached.
+    /// Whether the top of the likelihood was reached, and season and event types had settled before.
     pub is_top: bool,
 }
 
@@ -140,6 +140,7 @@ impl Intensity {
         }
         let mut found: Vec<Fitted> = shapes.into_par_iter().map(Fitted::start).collect();
         let (mut last, mut gained, mut path) = (f64::NEG_INFINITY, f64::INFINITY, Vec::new());
+        let mut is_settled = false;
         for _ in 0..ROUNDS {
             let exposures = watched.exposures(&season);
             found.par_iter_mut().for_each(|own| own.approach(&watched, &exposures, &season));
@@ -149,7 +150,8 @@ impl Intensity {
             let former = std::mem::replace(&mut gained, now - std::mem::replace(&mut last, now));
             if let [first, second, third] = &path[..] {
                 // A leap may lead down, the rounds after it do not.
-                if gained < NEAR * found.len() as f64 {
+                is_settled = gained < NEAR * found.len() as f64;
+                if is_settled {
                     break;
                 }
                 if gained > CREEPING * former {
@@ -163,7 +165,9 @@ impl Intensity {
         }
         let exposures = watched.exposures(&season);
         let finish = |own: Fitted| own.finish(&watched, &exposures, &season);
-        Ok(Self { categories: found.into_par_iter().map(finish).collect(), season })
+        let mut categories: Vec<CategoryIntensity> = found.into_par_iter().map(finish).collect();
+        categories.iter_mut().for_each(|own| own.is_top &= is_settled);
+        Ok(Self { season, categories })
     }
 }
 

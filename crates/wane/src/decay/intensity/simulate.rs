@@ -91,8 +91,9 @@ impl<'a> Walk<'a> {
                 level -= rate;
                 level < 0.0
             });
-            if let Some(own) = chosen.and_then(|place| self.model.categories.get(place)) {
-                let place = chosen.unwrap_or_default();
+            if let Some((place, own)) =
+                chosen.and_then(|place| Some((place, self.model.categories.get(place)?)))
+            {
                 let parts = own.components.iter().zip(&self.left[place]);
                 let excited = parts.map(|(own, left)| own.follow_ups.value * own.rate() * left);
                 let kind = own.draw_type(self.base[place] * season, excited, &mut self.random);

@@ -121,12 +121,14 @@ impl<'a> Watched<'a> {
         let mut streams = Streams { end: self.day(self.end), ..Streams::default() };
         // Whoever is not quiet is taken out of all: most users have nothing to do with most categories.
         let share = (stride as f64).recip();
-        let (mut quiet, mut quiet_moments) = (exposures.exposed.times(share), exposures.acted.times(share));
+        let (mut quiet, mut quiet_moments) = (exposures.exposed.times(1.0), exposures.acted.times(share));
+        for &user in &self.members[category] {
+            quiet.add(exposures.of_user[user as usize], -1.0);
+        }
         for &user in self.members[category].iter().step_by(stride) {
             let user = UserId(user);
             let (history, exposure) =
                 (self.log.history(user).before(self.end), exposures.of_user[user.index()]);
-            quiet.add(exposure, -1.0);
             distinct(history.times()).for_each(|time| quiet_moments.add(self.end.days_since(time), -1.0));
             let first = streams.moments.len();
             self.add_moments(history, category as u32, &mut streams.moments);
@@ -135,7 +137,7 @@ impl<'a> Watched<'a> {
             let opened = own.iter().any(|moment| moment.day == opens && moment.source != ELSEWHERE);
             streams.users.push(Stream { user, first, last, opens, exposure, opened });
         }
-        (streams.quiet, streams.quiet_moments) = (quiet.counts(), quiet_moments.counts());
+        (streams.quiet, streams.quiet_moments) = (quiet.times(share).counts(), quiet_moments.counts());
         streams
     }
 
@@ -178,9 +180,9 @@ impl Bands {
         Self(self.0.iter().map(|(&band, count)| (band, count * times)).collect())
     }
 
-    /// The middle of each band that still holds numbers, with its count.
+    /// The middle of each band that still holds numbers, with its count. Of a sample it may be below 0, which sums do not mind.
     fn counts(self) -> Vec<(f64, f64)> {
-        let held = self.0.into_iter().filter(|(_, count)| *count > 1e-6);
+        let held = self.0.into_iter().filter(|(_, count)| count.abs() > 1e-6);
         held.map(|(band, count)| (((f64::from(band) + 0.5) / BANDS).exp2(), count)).collect()
     }
 }

@@ -107,6 +107,24 @@ fn sums_over_parts_are_those_of_all() {
     }
 }
 
+/// One user in three stands for all: those who want nothing here are as many, a third of them.
+#[test]
+fn a_sample_has_its_share_of_quiet_users() {
+    let log = planted().simulate(&types(), START, 60.0, 300, 4).unwrap();
+    let watched = Watched::new(&log, &[Some(0), Some(1), None], START.plus_days(60.0));
+    let exposures = watched.exposures(&Season::even());
+    let quiet = |stride: usize| -> f64 {
+        watched.streams(0, &exposures, stride).quiet.iter().map(|(_, users)| users).sum()
+    };
+    let (all, sample) = (watched.streams(0, &exposures, 1), watched.streams(0, &exposures, 3));
+    assert_eq!(all.users.len() as f64 + quiet(1), 300.0);
+    assert!(quiet(1) > 50.0 && (quiet(1) - 3.0 * quiet(3)).abs() < 1e-9);
+    assert_eq!(sample.users.len(), all.users.len().div_ceil(3));
+    // Where everybody acts in the category, nobody is quiet in a sample either.
+    let busy = Watched::new(&log, &[Some(0), Some(0), Some(0)], START.plus_days(60.0));
+    assert!(busy.streams(0, &busy.exposures(&Season::even()), 3).quiet.is_empty());
+}
+
 /// The likelihood by its definition: one user, one node, sums over all pairs of events.
 #[test]
 fn the_likelihood_is_that_of_its_definition() {
