@@ -156,7 +156,7 @@ fn cells(cells: &[&HalfLifeCell], key: &str, shown: Shown) -> String {
         if shown.drift {
             row.push(cell.drift.as_ref().map_or_else(dash, |drift| {
                 let ends = drift.paces.last().zip(drift.paces.first());
-                let change = ends.map_or(0.0, |(last, first)| 100.0 * (last / first - 1.0));
+                let change = ends.map_or(0.0, |(last, first)| 100.0 * (last.value / first.value - 1.0));
                 if drift.p_value < RARE {
                     format!("{change:+.0} % (p {:.3})", drift.p_value)
                 } else {

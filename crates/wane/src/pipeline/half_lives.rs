@@ -85,6 +85,8 @@ pub struct HalfLives {
     pub event_types: Vec<HalfLifeCell>,
     /// Cells, by event type and key; empty where cells are the event types.
     pub cells: Vec<HalfLifeCell>,
+    /// When each window of [`HalfLifeCell::drift`] begins and ends; empty where drift was not asked for.
+    pub windows: Vec<(Timestamp, Timestamp)>,
 }
 
 /// Counts, fits and shrinks; `advance` hears of each finished cell and of how many there are.
@@ -106,7 +108,8 @@ pub fn half_lives(
             remedy: "Give a log that spans some time, and a catalogue that knows its items".to_owned(),
         });
     }
-    let drifts = if asked.drift { drifts(log, &keys.of_item, start, end) } else { BTreeMap::new() };
+    let windows = if asked.drift { windows(start, end) } else { Vec::new() };
+    let drifts = drifts(log, &keys.of_item, &windows, (start, end));
     let (done, of) = (std::sync::atomic::AtomicU64::new(0), returns.cells().len() as u64);
     let cells: Vec<(&Cell, &Vec<Gaps>)> = returns.cells().iter().collect();
     let describe = |(cell, groups): &(&Cell, &Vec<Gaps>)| {
@@ -123,7 +126,7 @@ pub fn half_lives(
     }
     let cells = described;
     if keys.names.is_empty() {
-        return Ok(HalfLives { event_types: cells, cells: Vec::new() });
+        return Ok(HalfLives { event_types: cells, cells: Vec::new(), windows });
     }
     let types: Vec<EventTypeId> =
         (0..log.event_types().len()).map(|place| EventTypeId(place as u8)).collect();
@@ -135,7 +138,7 @@ pub fn half_lives(
             ..describe_type(log, event_type, &groups, asked.law)
         })
     };
-    Ok(HalfLives { event_types: types.par_iter().filter_map(of_type).collect(), cells })
+    Ok(HalfLives { event_types: types.par_iter().filter_map(of_type).collect(), cells, windows })
 }
 
 /// How activity falls with age, cell by cell.
@@ -216,17 +219,30 @@ fn draw_together(cells: &mut [HalfLifeCell]) {
     }
 }
 
+/// For how long each gap is watched where paces are compared, in milliseconds.
+fn watched(start: Timestamp, end: Timestamp) -> i64 {
+    ((end.millis() - start.millis()) / WATCHED).max(1)
+}
+
+/// Windows of equal length that leave time to watch the gaps of the last.
+fn windows(start: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    let length = (end.millis() - start.millis() - watched(start, end)) / WINDOWS;
+    let begin = |place: i64| Timestamp::from_millis(start.millis() + place * length);
+    (0..WINDOWS).map(|place| (begin(place), begin(place + 1))).collect()
+}
+
 /// Drift of each cell: gaps that begin in each window, all watched for as long.
-fn drifts(log: &EventLog, keys: &[Option<u32>], start: Timestamp, end: Timestamp) -> BTreeMap<Cell, Drift> {
-    let most = ((end.millis() - start.millis()) / WATCHED).max(1);
-    let length = (end.millis() - start.millis() - most) / WINDOWS;
-    let window = |place: i64| {
-        let begin = start.millis() + place * length;
-        let begins = Timestamp::from_millis(begin)..Timestamp::from_millis(begin + length);
-        Returns::fit_partial(log, keys, &Watch { begins, end, most })
+fn drifts(
+    log: &EventLog,
+    keys: &[Option<u32>],
+    windows: &[(Timestamp, Timestamp)],
+    (start, end): (Timestamp, Timestamp),
+) -> BTreeMap<Cell, Drift> {
+    let count = |&(from, to): &(Timestamp, Timestamp)| {
+        Returns::fit_partial(log, keys, &Watch { begins: from..to, end, most: watched(start, end) })
     };
-    let windows: Vec<Returns> = (0..WINDOWS).map(window).collect();
-    let cells = windows[0].cells().keys();
+    let windows: Vec<Returns> = windows.iter().map(count).collect();
+    let cells = windows.first().into_iter().flat_map(|first| first.cells().keys());
     let of_cell = |cell: &Cell| {
         let gaps = windows.iter().map(|window| window.cells().get(cell).cloned());
         let gaps: Vec<Vec<Gaps>> =

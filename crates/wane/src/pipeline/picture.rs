@@ -8,8 +8,8 @@ use super::{
 use crate::decay::Decay;
 use crate::decay::survival::Interval;
 use crate::eval::report::{
-    Bin, CourseAhead, ExampleUser, InterestCourse, Law, Model, Overview, PastEvent, Reason, Recommendation,
-    Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries,
+    Bin, CourseAhead, DriftCourse, ExampleUser, InterestCourse, Law, Model, Overview, PastEvent, Reason,
+    Recommendation, Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries,
 };
 use crate::eval::{Case, Estimate, Part, Split};
 use crate::events::read::Inspection;
@@ -81,7 +81,7 @@ pub fn draw_half_lives(data: &Dataset, found: &HalfLives, by: HalfLifeBy) -> Rep
         files: data.inspection.files.iter().map(|file| file.path.clone()).collect(),
         overview: overview(&data.log, data.catalogue.as_ref(), &data.inspection),
         rows: rows(&data.inspection),
-        returns: cells.iter().map(return_cell).collect(),
+        returns: cells.iter().map(|cell| return_cell(cell, &found.windows)).collect(),
         ..Report::default()
     }
 }
@@ -124,7 +124,7 @@ pub fn draw_forecasts(data: &Dataset, found: &ForecastEvaluation) -> Report {
     }
 }
 
-fn return_cell(cell: &HalfLifeCell) -> ReturnCell {
+fn return_cell(cell: &HalfLifeCell, windows: &[(Timestamp, Timestamp)]) -> ReturnCell {
     let nothing = Estimate { value: f64::NAN, lo: f64::NAN, hi: f64::NAN };
     let estimate = |own: Interval| Estimate { value: own.value, lo: own.low, hi: own.high };
     let step = cell.curve.len().div_ceil(STEPS).max(1);
@@ -142,6 +142,10 @@ fn return_cell(cell: &HalfLifeCell) -> ReturnCell {
         law: cell.law.as_ref().map_or_else(String::new, |law| law.law.name().to_owned()),
         by_law: by_law.collect(),
         counted,
+        drift: cell.drift.as_ref().map(|drift| DriftCourse {
+            p_value: drift.p_value,
+            paces: windows.iter().copied().zip(drift.paces.iter().copied().map(estimate)).collect(),
+        }),
     }
 }
 

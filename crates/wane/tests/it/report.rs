@@ -1,8 +1,8 @@
 //! The report is one sound page whatever it is given: hostile names, no data, too much data, figures that are none.
 
 use wane::eval::report::{
-    Bin, CourseAhead, Curve, ExampleUser, InterestCourse, Law, Model, Overview, Part, PastEvent, Reason,
-    Recommendation, Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries, render,
+    Bin, CourseAhead, Curve, DriftCourse, ExampleUser, InterestCourse, Law, Model, Overview, Part, PastEvent,
+    Reason, Recommendation, Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries, render,
 };
 use wane::eval::{Bin as Reliability, Estimate, ForecastResult, Severity};
 use wane::events::Timestamp;
@@ -96,6 +96,13 @@ fn returns(name: &str, half_life: f64) -> ReturnCell {
         law: name.into(),
         counted: vec![(0.0, 1.0, 1.0, 1.0), (3.0, 0.5, 0.4, f64::NAN)],
         by_law: vec![(0.0, 1.0), (3.0, 0.6)],
+        drift: Some(DriftCourse {
+            p_value: f64::NAN,
+            paces: vec![(
+                (Timestamp::from_millis(0), Timestamp::from_millis(0)),
+                Estimate { value: half_life, lo: 0.0, hi: f64::INFINITY },
+            )],
+        }),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The top of a category's likelihood, with standard errors.
 //!
 //! - First steps are Newton's with the information in the place of the curvature, damped where they lead down (Levenberg
-//!   1944). That is slow near the top, where the two differ, so the last steps learn the curvature from the slopes (BFGS;
-//!   Nocedal and Wright 2006, 6.1).
+//!   1944). Where the two differ they creep, so further steps learn the curvature from the slopes (BFGS; Nocedal and Wright
+//!   2006, 6.1), and what was learned serves the next climb.
 //! - Weak normal priors on the logarithms keep finite what the log says nothing of.
 //! - Standard errors are those of `H^-1 B H^-1`, with the curvature H and the information B (Huber 1967): they hold where
 //!   users are not quite as the model has them.
@@ -14,29 +14,53 @@ use super::likelihood::{Frame, Point, Sums};
 
 /// Steps at most.
 const STEPS: usize = 100;
-/// What a step gains, in nats, where the top is near.
+/// What a step by the information gains, in nats, where it begins to creep.
+const CREEPING: f64 = 20.0;
+/// What is still to be gained, twice, in nats, near the top and at the top.
 const NEAR: f64 = 0.5;
-/// Twice what is still to be gained at the top.
-const TOP: f64 = 2e-3;
+const TOP: f64 = 1e-2;
 /// Halvings of a step that does not lead up.
 const HALVINGS: usize = 30;
-/// The furthest that a parameter moves in one step.
-const FURTHEST: f64 = 1.0;
+/// The furthest that parameters move in one step: those of what is excited, and those of the base rates.
+const FURTHEST: [f64; 2] = [1.0, 10.0];
+/// The share of a curvature that is kept where a step met less.
+const KEPT: f64 = 0.2;
 /// Standard deviation of the priors of `ln alpha` and `ln beta`.
 const KERNEL: f64 = 3.0;
 /// That of the parameters of the base rates.
-const BASE: f64 = 10.0;
+const BASE: f64 = 20.0;
 /// Step of the differences that give the curvature.
 const DIFFERENCE: f64 = 1e-3;
 
-/// A top.
+/// A point of the hill, and what is known there.
+#[derive(Clone)]
 pub(super) struct Top {
     pub(super) at: Point,
     pub(super) log_likelihood: f64,
     /// What was counted there.
     pub(super) sums: Sums,
+    /// Inverse of the curvature, as far as it was learned; nothing before the first steps.
+    inverse: Option<Mat<f64>>,
     /// Whether the top was reached.
     pub(super) is_top: bool,
+}
+
+impl Top {
+    /// A point of which nothing is known yet.
+    pub(super) fn unseen(at: Point) -> Self {
+        Self { log_likelihood: f64::NEG_INFINITY, at, sums: Sums::new(0, 0), inverse: None, is_top: false }
+    }
+
+    /// With another curvature.
+    pub(super) fn with_inverse(self, inverse: Option<Mat<f64>>) -> Self {
+        Self { inverse, ..self }
+    }
+
+    /// As it will be about where so many times the users are looked at.
+    pub(super) fn with_users(mut self, times: f64) -> Self {
+        self.inverse = self.inverse.map(|own| own * times.recip());
+        self
+    }
 }
 
 /// A likelihood with its prior.
@@ -46,31 +70,31 @@ struct Hill<'a> {
     prior: &'a Point,
 }
 
-/// Climbs from a start to the top.
-pub(super) fn climb(frame: &Frame<'_>, prior: &Point, start: &Point) -> Top {
-    let hill = Hill { frame, prior };
-    let (at, here) = hill.approach(start);
-    let (at, here, is_top) = hill.finish(at, here);
-    Top { log_likelihood: here.value - hill.prior_at(&at), at, sums: here, is_top }
-}
-
 /// Comes near the top.
-pub(super) fn approach(frame: &Frame<'_>, prior: &Point, start: &Point) -> Top {
-    let hill = Hill { frame, prior };
-    let (at, here) = hill.approach(start);
-    Top { log_likelihood: here.value - hill.prior_at(&at), at, sums: here, is_top: false }
+pub(super) fn approach(frame: &Frame<'_>, prior: &Point, from: Top) -> Top {
+    Hill { frame, prior }.climb(from, NEAR)
 }
 
-/// Covariance of the parameters at a top; nothing where the likelihood is flat.
-pub(super) fn covariance(frame: &Frame<'_>, prior: &Point, at: &Point) -> Option<Mat<f64>> {
-    Hill { frame, prior }.covariance(at)
+/// Climbs to the top.
+pub(super) fn climb(frame: &Frame<'_>, prior: &Point, from: Top) -> Top {
+    Hill { frame, prior }.climb(from, TOP)
 }
 
-impl Top {
-    /// A point of which nothing is known yet.
-    pub(super) fn unseen(at: Point) -> Self {
-        Self { log_likelihood: f64::NEG_INFINITY, at, sums: Sums::new(0, 0), is_top: false }
-    }
+/// The inverse of the curvature at a top, by differences of slopes; nothing where the likelihood is flat.
+pub(super) fn inverse_curvature(frame: &Frame<'_>, prior: &Point, at: &Point) -> Option<Mat<f64>> {
+    Hill { frame, prior }.inverse_curvature(at)
+}
+
+/// Covariance of the parameters at a top, with the inverse of the curvature there.
+pub(super) fn covariance(
+    frame: &Frame<'_>,
+    prior: &Point,
+    at: &Point,
+    inverse: &Mat<f64>,
+) -> Option<Mat<f64>> {
+    let information = matrix(&Hill { frame, prior }.look(at), 0.0);
+    let covariance = inverse * information * inverse;
+    (0..at.values.len()).all(|a| covariance[(a, a)].is_finite()).then_some(covariance)
 }
 
 impl Hill<'_> {
@@ -94,76 +118,112 @@ impl Hill<'_> {
         sums
     }
 
-    /// Steps by the information, until they gain little.
-    fn approach(&self, start: &Point) -> (Point, Sums) {
-        let (mut at, mut damping) = (start.clone(), 1e-3);
+    /// The part of a step that moves no parameter too far.
+    fn furthest(&self, step: &[f64]) -> f64 {
+        let (kernels, base) = step.split_at(2 * self.frame.sources.len());
+        let most = |step: &[f64]| step.iter().fold(0.0, |most: f64, part| most.max(part.abs()));
+        let part = |step: &[f64], furthest: f64| furthest / most(step).max(furthest);
+        part(kernels, FURTHEST[0]).min(part(base, FURTHEST[1]))
+    }
+
+    /// Climbs until so much is still to be gained. Where the curvature is not known from steps before, the information tells the
+    /// first steps.
+    fn climb(&self, from: Top, left: f64) -> Top {
+        let (at, sums, inverse) = match from.inverse {
+            Some(inverse) => (from.at.clone(), self.look(&from.at), Some(inverse)),
+            None => {
+                let (at, sums) = self.by_information(&from.at);
+                let inverse = inverse(&matrix(&sums, 0.0));
+                (at, sums, inverse)
+            }
+        };
+        let mut top = Top { at, log_likelihood: 0.0, sums, inverse, is_top: false };
+        self.by_slopes(&mut top, left);
+        top.log_likelihood = top.sums.value - self.prior_at(&top.at);
+        top
+    }
+
+    /// Steps by the information, until they creep. They are damped as Nielsen has it (Madsen, Nielsen and Tingleff 2004).
+    fn by_information(&self, start: &Point) -> (Point, Sums) {
+        let (mut at, mut damping, mut stricter) = (start.clone(), 1e-3, 2.0);
         let mut here = self.look(&at);
         for _ in 0..STEPS {
-            let Some(step) = newton(&here, damping) else {
-                damping = more(damping);
-                continue;
-            };
-            let hoped: f64 = step.iter().zip(&here.slope).map(|(step, slope)| 0.5 * step * slope).sum();
-            if hoped < NEAR {
+            let step = newton(&here, damping);
+            let hoped: f64 =
+                step.iter().flatten().zip(&here.slope).map(|(step, slope)| 0.5 * step * slope).sum();
+            if step.is_some() && hoped < CREEPING {
                 break;
             }
-            let next = moved(&at, &step);
-            let there = self.look(&next);
-            let gained = there.value - here.value;
-            if gained >= 0.0 {
+            let found =
+                step.map(|step| moved(&at, &step, self.furthest(&step))).map(|next| (self.look(&next), next));
+            if let Some((there, next)) = found.filter(|(there, _)| there.value >= here.value) {
+                let gained = there.value - here.value;
+                damping *= (1.0 - (2.0 * gained / hoped - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
+                stricter = 2.0;
                 (here, at) = (there, next);
-                damping = if damping < 1e-6 { 0.0 } else { damping / 8.0 };
-                if gained < NEAR {
+                if gained < CREEPING {
                     break;
                 }
             } else {
-                damping = more(damping);
+                damping *= stricter;
+                stricter *= 2.0;
             }
         }
         (at, here)
     }
 
-    /// Steps by an inverse curvature that starts as that of the information and learns from the slopes that it meets (BFGS).
-    fn finish(&self, mut at: Point, mut here: Sums) -> (Point, Sums, bool) {
+    /// Steps by an inverse curvature that learns from the slopes that it meets (BFGS).
+    fn by_slopes(&self, top: &mut Top, left: f64) {
+        let Top { at, sums: here, inverse, is_top, .. } = top;
         let size = at.values.len();
-        let start = |here: &Sums| {
-            Some(matrix(here, 0.0).llt(Side::Lower).ok()?.solve(Mat::<f64>::identity(size, size)))
-        };
-        let Some(mut inverse) = start(&here) else { return (at, here, false) };
+        let Some(inverse) = inverse else { return };
         for _ in 0..STEPS {
             let slope = Mat::from_fn(size, 1, |a, _| here.slope[a]);
-            let direction = &inverse * &slope;
+            let direction = &*inverse * &slope;
             let hoped: f64 = (0..size).map(|a| direction[(a, 0)] * here.slope[a]).sum();
-            if hoped < TOP {
-                return (at, here, true);
+            *is_top = hoped < left;
+            if *is_top {
+                return;
             }
-            let mut scale = 1.0;
+            let direction: Vec<f64> = (0..size).map(|a| direction[(a, 0)]).collect();
+            let mut scale = self.furthest(&direction);
             let found = (0..HALVINGS).find_map(|_| {
-                let step: Vec<f64> = (0..size).map(|a| scale * direction[(a, 0)]).collect();
-                let next = moved(&at, &step);
+                let next = moved(at, &direction, scale);
                 let there = self.look(&next);
+                if there.value > here.value {
+                    return Some((next, there));
+                }
                 scale *= 0.5;
-                (there.value > here.value).then_some((next, there))
+                None
             });
-            let Some((next, there)) = found else { return (at, here, hoped < NEAR) };
-            let s = Mat::from_fn(size, 1, |a, _| next.values[a] - at.values[a]);
+            let Some((next, there)) = found else {
+                *is_top = hoped < NEAR;
+                return;
+            };
+            let s = Mat::from_fn(size, 1, |a, _| scale * direction[a]);
             let y = Mat::from_fn(size, 1, |a, _| here.slope[a] - there.slope[a]);
-            let sy: f64 = (0..size).map(|a| s[(a, 0)] * y[(a, 0)]).sum();
-            if sy > 1e-12 {
-                let hy = &inverse * &y;
-                let yhy: f64 = (0..size).map(|a| y[(a, 0)] * hy[(a, 0)]).sum();
-                let (own, mixed) = ((1.0 + yhy / sy) / sy, 1.0 / sy);
-                inverse = Mat::from_fn(size, size, |a, b| {
-                    inverse[(a, b)] + own * s[(a, 0)] * s[(b, 0)]
-                        - mixed * (hy[(a, 0)] * s[(b, 0)] + s[(a, 0)] * hy[(b, 0)])
-                });
-            }
-            (at, here) = (next, there);
+            // What was thought to be the difference of the slopes; where it was far from that, the curvature falls by a few times
+            // at most (Powell 1978), or the hill would have no top in this direction.
+            let thought = scale * &slope;
+            let dot = |one: &Mat<f64>, other: &Mat<f64>| -> f64 {
+                (0..size).map(|a| one[(a, 0)] * other[(a, 0)]).sum()
+            };
+            let (seen, expected) = (dot(&s, &y), dot(&s, &thought));
+            let trust =
+                if seen < KEPT * expected { (1.0 - KEPT) * expected / (expected - seen) } else { 1.0 };
+            let y = trust * y + (1.0 - trust) * thought;
+            let hy = &*inverse * &y;
+            let (sy, yhy) = (dot(&s, &y), dot(&y, &hy));
+            let (own, mixed) = ((1.0 + yhy / sy) / sy, 1.0 / sy);
+            *inverse = Mat::from_fn(size, size, |a, b| {
+                inverse[(a, b)] + own * s[(a, 0)] * s[(b, 0)]
+                    - mixed * (hy[(a, 0)] * s[(b, 0)] + s[(a, 0)] * hy[(b, 0)])
+            });
+            (*at, *here) = (next, there);
         }
-        (at, here, false)
     }
 
-    fn covariance(&self, at: &Point) -> Option<Mat<f64>> {
+    fn inverse_curvature(&self, at: &Point) -> Option<Mat<f64>> {
         let here = &self.look(at);
         let size = at.values.len();
         let slope = |place: usize| {
@@ -179,26 +239,24 @@ impl Hill<'_> {
             .collect();
         let curvature = Mat::from_fn(size, size, |a, b| 0.5 * (rows[a][b] + rows[b][a]));
         // Where it is not a top in every direction, the information has to do for the curvature.
-        let curvature = curvature.llt(Side::Lower).or_else(|_| matrix(here, 0.0).llt(Side::Lower)).ok()?;
-        let inverse = curvature.solve(Mat::<f64>::identity(size, size));
-        let covariance = &inverse * matrix(here, 0.0) * &inverse;
-        (0..size).all(|a| covariance[(a, a)].is_finite()).then_some(covariance)
+        inverse(&curvature).or_else(|| inverse(&matrix(here, 0.0)))
     }
 }
 
-/// The point a step away, no parameter moving too far.
-fn moved(at: &Point, step: &[f64]) -> Point {
-    let parts = at.values.iter().zip(step);
-    Point { values: parts.map(|(value, step)| value + step.clamp(-FURTHEST, FURTHEST)).collect() }
-}
-
-fn more(damping: f64) -> f64 {
-    f64::max(damping * 6.0, 1e-4)
+/// The point a part of a step away.
+fn moved(at: &Point, step: &[f64], part: f64) -> Point {
+    Point { values: at.values.iter().zip(step).map(|(value, step)| value + part * step).collect() }
 }
 
 fn matrix(sums: &Sums, damping: f64) -> Mat<f64> {
     let size = sums.slope.len();
     Mat::from_fn(size, size, |a, b| sums.information[a * size + b] * if a == b { 1.0 + damping } else { 1.0 })
+}
+
+/// Of a matrix that is positive in every direction.
+fn inverse(matrix: &Mat<f64>) -> Option<Mat<f64>> {
+    let size = matrix.nrows();
+    Some(matrix.llt(Side::Lower).ok()?.solve(Mat::<f64>::identity(size, size)))
 }
 
 fn newton(here: &Sums, damping: f64) -> Option<Vec<f64>> {

@@ -5,8 +5,9 @@
 //! - Wishes have event types ([`Marks`]): of a wish of type b, `mu_q s_i` counts with the share `p_0b`, and what component k excites
 //!   with `p_kb`. The integrals stay, for shares add up to 1.
 //! - Which node a user has is unknown: the likelihood is `exp(-E) sum_q w_q prod_i (mu_q s_i + e_i) exp(-mu_q S)`. So the
-//!   distribution of base rates is `ln w_q = c_1 z_q + .. + c_4 z_q^4 + const` over a fine grid of `z = ln mu` (Efron 2016), and has a
-//!   share of its own at 0, for many users want nothing of a category. A log-normal distribution is one of these.
+//!   distribution of base rates is `ln w_q = c_1 P_1(z_q) + .. + c_4 P_4(z_q) + const` over a fine grid of `ln mu`, stretched to z from
+//!   -1 to 1, with Legendre's polynomials P (Efron 2016), and has a share of its own at 0, for many users want nothing of a category.
+//!   A log-normal distribution is one of these.
 //!   The grid must be fine: between two coarse nodes a busy user's own base rate is missed by more than their events allow, and
 //!   what they excite makes up for it.
 //! - Sums over earlier events follow recurrences: `R <- exp(-beta dt) R`, and `D = sum_j (t - t_j) exp(-beta (t - t_j))`
@@ -24,6 +25,10 @@ const PIECE: usize = 1_024;
 const LEAST_RATE: f64 = 1e-12;
 /// Factors that are multiplied before a logarithm is taken.
 const FACTORS: usize = 8;
+/// Sums that are taken beside each other.
+const LANES: usize = 4;
+/// Logarithm of a share of the likelihood that is no more than rounding.
+const NOTHING: f64 = -45.0;
 /// Degree of the logarithm of the density of `ln mu`.
 pub(super) const DEGREE: usize = 4;
 /// Events by which the types of what a component excites are drawn to those of all.
@@ -106,6 +111,8 @@ pub(super) struct Laws {
     pub(super) beta: Vec<f64>,
     /// The nodes' weights for users who began elsewhere, and for those who began here.
     pub(super) weights: [Weights; 2],
+    /// The polynomials at each node; none where no slopes are taken along them.
+    pub(super) basis: Vec<[f64; DEGREE]>,
 }
 
 /// Weights of the nodes.
@@ -122,6 +129,8 @@ pub(super) struct Buffers {
     /// Slopes of the excitation of each wish.
     slopes: Vec<f64>,
     slope: Vec<f64>,
+    /// Of the rates of a few wishes, node by node.
+    products: Vec<f64>,
     /// Probability of each node.
     pub(super) posterior: Vec<f64>,
     /// What is left of the events that fed each component when watching ends.
@@ -227,24 +236,26 @@ impl Frame<'_> {
     pub(super) fn laws(&self, at: &Point) -> Laws {
         let (kernels, base) = at.values.split_at(2 * self.sources.len());
         let (base, tilt) = base.split_at(1 + DEGREE);
-        let logit = |q: usize| match q.checked_sub(1) {
-            None => base[0],
-            Some(_) => powers(self.place(q)).zip(&base[1..]).map(|(power, c)| c * power).sum(),
-        };
-        let logits: Vec<f64> = (0..self.nodes.len()).map(logit).collect();
-        let tilted =
-            |(q, logit): (usize, &f64)| logit + if q == 0 { tilt[0] } else { tilt[1] * self.place(q) };
-        let opened = logits.iter().enumerate().map(tilted).collect();
+        // The node 0 has a parameter of its own.
+        let mut basis = vec![[0.0; DEGREE]; self.nodes.len()];
+        basis.iter_mut().enumerate().skip(1).for_each(|(q, own)| *own = polynomials(self.place(q)));
+        let logit = |own: &[f64; DEGREE]| own.iter().zip(&base[1..]).map(|(part, c)| c * part).sum::<f64>();
+        let mut logits: Vec<f64> = basis.iter().map(logit).collect();
+        logits[0] = base[0];
+        let mut opened: Vec<f64> =
+            logits.iter().zip(&basis).map(|(logit, own)| logit + tilt[1] * own[0]).collect();
+        opened[0] += tilt[0];
         Laws {
             alpha: kernels.iter().step_by(2).map(|value| value.exp()).collect(),
             beta: kernels.iter().skip(1).step_by(2).map(|value| value.exp()).collect(),
             weights: [Weights::new(logits), Weights::new(opened)],
+            basis,
         }
     }
 
-    /// `z` of a node: -2 to 2 over the grid.
+    /// `z` of a node: -1 to 1 over the grid.
     fn place(&self, q: usize) -> f64 {
-        4.0 * (q as f64 - 1.0) / (self.nodes.len() as f64 - 2.0).max(1.0) - 2.0
+        2.0 * (q as f64 - 1.0) / (self.nodes.len() as f64 - 2.0).max(1.0) - 1.0
     }
 
     /// Number of parameters.
@@ -255,14 +266,13 @@ impl Frame<'_> {
     /// Slopes along the parameters of the base rates.
     fn slope_of_base(&self, opened: bool, laws: &Laws, posterior: &[f64], slope: &mut [f64]) {
         slope.fill(0.0);
-        for (q, (posterior, weight)) in posterior.iter().zip(&laws.weights(opened).shares).enumerate() {
-            if q == 0 {
-                slope[0] = posterior - weight;
-            } else {
-                let own = slope[1..].iter_mut().zip(powers(self.place(q)));
-                own.for_each(|(slope, power)| *slope += (posterior - weight) * power);
-            }
+        let shares = &laws.weights(opened).shares;
+        slope[0] = posterior[0] - shares[0];
+        let mut sums = [0.0; DEGREE];
+        for ((posterior, share), basis) in posterior.iter().zip(shares).zip(&laws.basis) {
+            sums.iter_mut().zip(basis).for_each(|(sum, part)| *sum += (posterior - share) * part);
         }
+        slope[1..=DEGREE].copy_from_slice(&sums);
         let tilts = if opened { [slope[0], slope[1]] } else { [0.0; TILTS] };
         slope[1 + DEGREE..].copy_from_slice(&tilts);
     }
@@ -291,12 +301,8 @@ impl Frame<'_> {
         sums.value += self.follow(laws, user, buffers);
         let Buffers { wishes, slopes, slope, posterior, .. } = buffers;
         for (wish, slopes) in wishes.iter().zip(slopes.chunks_exact(n_kernels.max(1))) {
-            let (mut inverse, mut base) = (0.0, 0.0);
-            for (&node, share) in self.nodes.iter().zip(&*posterior) {
-                let part = share / wish.rate(node);
-                inverse += part;
-                base += part * node * wish.season;
-            }
+            let inverse = self.inverse_rate(wish, posterior);
+            let base = (1.0 - wish.excited * inverse).max(0.0);
             slope.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += inverse * slope);
             if let Some(count) = sums.base_hours.get_mut(usize::from(wish.hour)) {
                 *count += base;
@@ -309,6 +315,17 @@ impl Frame<'_> {
         }
         self.slope_of_base(user.opened, laws, posterior, &mut slope[n_kernels..]);
         sums.count(slope, 1.0);
+    }
+
+    /// The expectation of `1 / rate` at a wish.
+    fn inverse_rate(&self, wish: &Wish, posterior: &[f64]) -> f64 {
+        let mut sums = [0.0; LANES];
+        for (nodes, shares) in self.nodes.chunks(LANES).zip(posterior.chunks(LANES)) {
+            for ((sum, &node), share) in sums.iter_mut().zip(nodes).zip(shares) {
+                *sum += share / wish.rate(node);
+            }
+        }
+        sums.iter().sum()
     }
 
     /// The share of a moment's event types.
@@ -386,22 +403,26 @@ impl Frame<'_> {
 
     /// Finds which nodes the user may have, and returns the logarithm of their weighted likelihoods.
     fn weigh(&self, laws: &Laws, user: &Stream, buffers: &mut Buffers) -> f64 {
-        let of_node = |(&node, weight): (&f64, &f64)| {
-            let mut sum = weight - node * user.exposure;
-            for wishes in buffers.wishes.chunks(FACTORS) {
-                sum += wishes.iter().map(|wish| wish.rate(node)).product::<f64>().ln();
+        let Buffers { wishes, posterior, products, .. } = buffers;
+        let start = |(&node, weight): (&f64, &f64)| weight - node * user.exposure;
+        posterior.clear();
+        posterior.extend(self.nodes.iter().zip(&laws.weights(user.opened).logs).map(start));
+        for wishes in wishes.chunks(FACTORS) {
+            products.clear();
+            products.resize(self.nodes.len(), 1.0);
+            // Nodes are the inner loop: they do not depend on each other.
+            for wish in wishes {
+                products.iter_mut().zip(self.nodes).for_each(|(product, &node)| *product *= wish.rate(node));
             }
-            sum
-        };
-        buffers.posterior.clear();
-        buffers.posterior.extend(self.nodes.iter().zip(&laws.weights(user.opened).logs).map(of_node));
-        let top = buffers.posterior.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut total = 0.0;
-        for part in &mut buffers.posterior {
-            *part = (*part - top).exp();
-            total += *part;
+            posterior.iter_mut().zip(&*products).for_each(|(sum, product)| *sum += product.ln());
         }
-        buffers.posterior.iter_mut().for_each(|part| *part /= total);
+        let top = posterior.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for part in &mut *posterior {
+            let below = *part - top;
+            *part = if below > NOTHING { below.exp() } else { 0.0 };
+        }
+        let total: f64 = posterior.iter().sum();
+        posterior.iter_mut().for_each(|part| *part /= total);
         top + total.ln()
     }
 
@@ -434,9 +455,16 @@ impl Frame<'_> {
     }
 }
 
-/// `z`, `z^2`, ... up to the degree.
-fn powers(z: f64) -> impl Iterator<Item = f64> {
-    (1..=DEGREE as i32).map(move |degree| z.powi(degree))
+/// Legendre's polynomials of `z`, from the first up to the degree: steps along one hardly undo those along another.
+fn polynomials(z: f64) -> [f64; DEGREE] {
+    let mut all = [z; DEGREE];
+    let mut last = 1.0;
+    for n in 1..DEGREE {
+        let k = n as f64;
+        all[n] = ((2.0 * k + 1.0) * z * all[n - 1] - k * last) / (k + 1.0);
+        last = all[n - 1];
+    }
+    all
 }
 
 fn is_own(moment: &Moment) -> bool {

@@ -25,6 +25,7 @@ mod course;
 mod fit;
 mod likelihood;
 mod outlook;
+mod rounds;
 mod season;
 mod simulate;
 mod streams;
@@ -32,7 +33,7 @@ mod streams;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use self::fit::{Top, approach, climb, covariance};
+use self::fit::{Top, approach, climb, covariance, inverse_curvature};
 use self::likelihood::{DEGREE, Frame, Marks, Point, TILTS};
 use self::streams::{ELSEWHERE, Exposures, Streams, Watched};
 use super::survival::Interval;
@@ -46,17 +47,6 @@ pub use season::Season;
 /// Base rates that users may have, in steps of a third around the mean of all users; 0 comes beside them.
 const STEP: f64 = 1.32;
 const NODES: std::ops::RangeInclusive<i32> = -15..=15;
-/// Rounds at most in which season, event types and rates are fitted in turn.
-const ROUNDS: usize = 40;
-/// What a round gains, in nats per category, where the next would gain little.
-const NEAR: f64 = 0.2;
-/// What a round gains, in gains of the round before, where rounds creep.
-const CREEPING: f64 = 0.4;
-/// A leap over rounds, in rounds at most, and the least share that has a logarithm.
-const FURTHEST: f64 = 16.0;
-const LEAST: f64 = 1e-9;
-/// Users with events in a category who are looked at in these rounds; all are in the last.
-const SAMPLE: usize = 20_000;
 /// Half of a 95 % interval, in standard errors.
 const NORMAL: f64 = 1.96;
 
@@ -139,75 +129,13 @@ impl Intensity {
             });
         }
         let mut found: Vec<Fitted> = shapes.into_par_iter().map(Fitted::start).collect();
-        let (mut last, mut gained, mut path) = (f64::NEG_INFINITY, f64::INFINITY, Vec::new());
-        let mut is_settled = false;
-        for _ in 0..ROUNDS {
-            let exposures = watched.exposures(&season);
-            found.par_iter_mut().for_each(|own| own.approach(&watched, &exposures, &season));
-            season = season_of(&found);
-            path.push(logarithms(&season, &found));
-            let now: f64 = found.iter().map(|own| own.top.log_likelihood).sum();
-            let former = std::mem::replace(&mut gained, now - std::mem::replace(&mut last, now));
-            if let [first, second, third] = &path[..] {
-                // A leap may lead down, the rounds after it do not.
-                is_settled = gained < NEAR * found.len() as f64;
-                if is_settled {
-                    break;
-                }
-                if gained > CREEPING * former {
-                    let leap = leap(first, second, third);
-                    season = put_back(&leap, &mut found);
-                    path = vec![leap];
-                } else {
-                    path.remove(0);
-                }
-            }
-        }
+        let is_settled = rounds::settle(&watched, &mut season, &mut found);
         let exposures = watched.exposures(&season);
         let finish = |own: Fitted| own.finish(&watched, &exposures, &season);
         let mut categories: Vec<CategoryIntensity> = found.into_par_iter().map(finish).collect();
         categories.iter_mut().for_each(|own| own.is_top &= is_settled);
         Ok(Self { season, categories })
     }
-}
-
-/// The rhythm of what nothing excites, over all categories.
-fn season_of(found: &[Fitted]) -> Season {
-    let mut counts = Season::no_counts();
-    for own in found {
-        // A sample of the users stands for all.
-        let times = own.shape.stride as f64;
-        counts.iter_mut().zip(&own.top.sums.base_hours).for_each(|(sum, count)| *sum += times * count);
-    }
-    Season::of_counts(&counts)
-}
-
-/// Season and event types, which are fitted in turn with the rates, as one list of logarithms.
-fn logarithms(season: &Season, found: &[Fitted]) -> Vec<f64> {
-    let marks = found.iter().flat_map(|own| own.marks.rows().flatten());
-    season.by_hour.iter().chain(marks).map(|share| share.max(LEAST).ln()).collect()
-}
-
-/// Puts such a list back, each part with its own sum.
-fn put_back(logarithms: &[f64], found: &mut [Fitted]) -> Season {
-    let mut rest = logarithms.iter().map(|log| log.exp());
-    let season = Season::of_rates(rest.by_ref().take(Season::even().by_hour.len()).collect());
-    for row in found.iter_mut().flat_map(|own| own.marks.rows_mut()) {
-        row.iter_mut().zip(rest.by_ref()).for_each(|(share, new)| *share = new);
-        let total: f64 = row.iter().sum();
-        row.iter_mut().for_each(|share| *share /= total);
-    }
-    season
-}
-
-/// Where three rounds in a line lead to: fitting in turn creeps, and always in the same direction (SQUAREM; Varadhan and Roland 2008).
-fn leap(first: &[f64], second: &[f64], third: &[f64]) -> Vec<f64> {
-    let steps = || first.iter().zip(second).zip(third).map(|((a, b), c)| (b - a, (c - b) - (b - a)));
-    let size = |pick: fn((f64, f64)) -> f64| steps().map(pick).map(|part| part * part).sum::<f64>().sqrt();
-    let (step, bend) = (size(|step| step.0), size(|step| step.1));
-    let length = if bend > 0.0 { (step / bend).clamp(1.0, FURTHEST) } else { 1.0 };
-    let far = |(from, (step, bend)): (&f64, (f64, f64))| from + 2.0 * length * step + length * length * bend;
-    first.iter().zip(steps()).map(far).collect()
 }
 
 /// What does not change while a category is fitted.
@@ -219,8 +147,8 @@ struct Shape {
     nodes: Vec<f64>,
     /// Where the fit starts, and to where it is drawn.
     prior: Point,
-    /// One in so many users is looked at while season, event types and rates are fitted in turn.
-    stride: usize,
+    /// Users with events in the category.
+    users: usize,
 }
 
 impl Shape {
@@ -247,7 +175,7 @@ impl Shape {
             nodes: std::iter::once(0.0).chain(NODES.map(|step| mean * STEP.powi(step))).collect(),
             prior: start(streams, &sources),
             sources,
-            stride: streams.users.len().div_ceil(SAMPLE).max(1),
+            users: streams.users.len(),
         })
     }
 
@@ -262,6 +190,8 @@ struct Fitted {
     shape: Shape,
     marks: Marks,
     top: Top,
+    /// One in so many users is looked at.
+    stride: usize,
 }
 
 impl Fitted {
@@ -271,13 +201,19 @@ impl Fitted {
         let counts: Vec<f64> = shape.sources[..types].iter().map(|source| source.1 as f64).collect();
         let marks = Marks::of_counts(&vec![counts; shape.sources.len() + 1], types);
         let top = Top::unseen(shape.prior.clone());
-        Self { shape, marks, top }
+        Self { shape, marks, top, stride: 1 }
     }
 
-    /// A step toward the top of a sample, and the event types there.
+    /// Looks at one in so many users from here on.
+    fn sample(&mut self, stride: usize) {
+        let former = std::mem::replace(&mut self.stride, stride);
+        self.top = self.top.clone().with_users(former as f64 / stride as f64);
+    }
+
+    /// Comes near the top of the sample, and counts the event types there.
     fn approach(&mut self, watched: &Watched<'_>, exposures: &Exposures, season: &Season) {
-        let streams = watched.streams(self.shape.category as usize, exposures, self.shape.stride);
-        self.top = approach(&self.frame(&streams, season), &self.shape.prior, &self.top.at);
+        let streams = watched.streams(self.shape.category as usize, exposures, self.stride);
+        self.top = approach(&self.frame(&streams, season), &self.shape.prior, self.top.clone());
         self.marks = Marks::of_counts(&self.top.sums.by_type, self.shape.types());
     }
 
@@ -288,13 +224,18 @@ impl Fitted {
 
     /// The top of all, with intervals.
     fn finish(self, watched: &Watched<'_>, exposures: &Exposures, season: &Season) -> CategoryIntensity {
-        let Shape { category, ref prior, stride, .. } = self.shape;
-        let all = watched.streams(category as usize, exposures, 1);
-        let frame = self.frame(&all, season);
-        let top = climb(&frame, prior, &self.top.at);
+        let (&Shape { category, ref prior, .. }, stride) = (&self.shape, self.stride);
         // Errors are those of the sample: season and event types are known no better.
-        let sample = (stride > 1).then(|| watched.streams(category as usize, exposures, stride));
-        let covariance = covariance(&self.frame(sample.as_ref().unwrap_or(&all), season), prior, &top.at);
+        let sample = watched.streams(category as usize, exposures, stride);
+        let sample = self.frame(&sample, season);
+        let mut top = climb(&sample, prior, self.top.clone());
+        let inverse = inverse_curvature(&sample, prior, &top.at);
+        if stride > 1 {
+            let all = watched.streams(category as usize, exposures, 1);
+            let from = top.with_inverse(inverse.clone()).with_users(stride as f64);
+            top = climb(&self.frame(&all, season), prior, from);
+        }
+        let covariance = inverse.and_then(|own| covariance(&sample, prior, &top.at, &own));
         let interval = |place: usize, of: fn(f64) -> f64| {
             let value = top.at.values[place];
             let error = covariance.as_ref().map_or(f64::INFINITY, |own| own[(place, place)].sqrt());
@@ -311,7 +252,7 @@ impl Fitted {
             follow_ups: interval(2 * place, f64::exp),
             half_life: interval(2 * place + 1, |value| std::f64::consts::LN_2 * (-value).exp()),
         };
-        let [others, openers] = frame.laws(&top.at).weights;
+        let [others, openers] = sample.laws(&top.at).weights;
         CategoryIntensity {
             category,
             components: self.shape.sources.iter().enumerate().map(component).collect(),
@@ -346,7 +287,7 @@ fn start(streams: &Streams, sources: &[(u16, u64)]) -> Point {
     let mut values: Vec<f64> = sources.iter().flat_map(of_source).collect();
     // Half of the users want nothing; the others' base rates lie around the mean.
     let n = NODES.count() as f64;
-    values.extend([(0.3 * n).ln(), 0.0, -1.5]);
+    values.extend([(0.3 * n).ln(), 0.0, -4.0]);
     values.extend(std::iter::repeat_n(0.0, DEGREE - 2 + TILTS));
     Point { values }
 }

@@ -91,6 +91,7 @@ impl CategoryIntensity {
                 Weights::new(self.base.iter().map(|node| node.1.ln()).collect()),
                 Weights::new(self.base_of_openers.iter().map(|share| share.ln()).collect()),
             ],
+            basis: Vec::new(),
         };
         let mut buffers = Buffers::default();
         let of_user = |user: &Stream| {

@@ -5,6 +5,8 @@
 //! - Of users without an event in the category only how long they were watched matters, and how long ago they did
 //!   something else: both are counted in bands.
 
+use rayon::prelude::*;
+
 use super::Season;
 use crate::events::{EventLog, History, Timestamp, UserId};
 
@@ -12,6 +14,8 @@ use crate::events::{EventLog, History, Timestamp, UserId};
 pub(super) const ELSEWHERE: u16 = u16::MAX;
 /// Bands of a doubling.
 const BANDS: f64 = 32.0;
+/// The least number that is told apart from 0.
+const LEAST: f64 = 1e-6;
 
 /// One event of a user.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +64,8 @@ pub(super) struct Watched<'a> {
     pub(super) end: Timestamp,
     /// Users of each category.
     members: Vec<Vec<u32>>,
+    /// Days left at each moment of all users.
+    acted: Bands,
 }
 
 /// How long users were watched.
@@ -68,16 +74,17 @@ pub(super) struct Exposures {
     of_user: Vec<f64>,
     /// Exposures of all users.
     exposed: Bands,
-    /// Days left at each moment of all users.
-    acted: Bands,
 }
 
 impl<'a> Watched<'a> {
     pub(super) fn new(log: &'a EventLog, categories: &'a [Option<u32>], end: Timestamp) -> Self {
         let n_categories = categories.iter().flatten().max().map_or(0, |&last| last as usize + 1);
         let mut members: Vec<Vec<u32>> = vec![Vec::new(); n_categories];
+        let mut acted = Bands::default();
         for (user, history) in log.histories() {
-            for item in history.before(end).items() {
+            let history = history.before(end);
+            distinct(history.times()).for_each(|time| acted.add(end.days_since(time), 1.0));
+            for item in history.items() {
                 let Some(category) = category(categories, item.index()) else { continue };
                 let members = &mut members[category as usize];
                 if members.last() != Some(&user.0) {
@@ -86,26 +93,23 @@ impl<'a> Watched<'a> {
             }
         }
         let start = log.span().map_or(Timestamp::from_millis(0), |span| span.0);
-        Self { log, categories, start, end, members }
+        Self { log, categories, start, end, members, acted }
     }
 
     /// How long users were watched, each hour weighing as the season says.
     pub(super) fn exposures(&self, season: &Season) -> Exposures {
-        let (log, end) = (self.log, self.end);
-        let exposure = |history: History<'_>| {
-            let opens = history.before(end).times().first().copied().unwrap_or(end);
-            season.between(opens, end)
+        let exposure = |user: u32| {
+            let history = self.log.history(UserId(user)).before(self.end);
+            history.times().first().map_or(0.0, |&opens| season.between(opens, self.end))
         };
-        let exposures: Vec<f64> = log.histories().map(|(_, history)| exposure(history)).collect();
-        let (mut exposed, mut acted) = (Bands::default(), Bands::default());
-        for ((_, history), &exposure) in log.histories().zip(&exposures) {
-            let history = history.before(end);
-            if !history.is_empty() {
+        let of_user: Vec<f64> = (0..self.log.n_users() as u32).into_par_iter().map(exposure).collect();
+        let mut exposed = Bands::default();
+        for ((_, history), &exposure) in self.log.histories().zip(&of_user) {
+            if !history.before(self.end).is_empty() {
                 exposed.add(exposure, 1.0);
-                distinct(history.times()).for_each(|time| acted.add(end.days_since(time), 1.0));
             }
         }
-        Exposures { of_user: exposures, exposed, acted }
+        Exposures { of_user, exposed }
     }
 
     pub(super) fn n_categories(&self) -> usize {
@@ -121,7 +125,7 @@ impl<'a> Watched<'a> {
         let mut streams = Streams { end: self.day(self.end), ..Streams::default() };
         // Whoever is not quiet is taken out of all: most users have nothing to do with most categories.
         let share = (stride as f64).recip();
-        let (mut quiet, mut quiet_moments) = (exposures.exposed.times(1.0), exposures.acted.times(share));
+        let (mut quiet, mut quiet_moments) = (exposures.exposed.times(1.0), self.acted.times(share));
         for &user in &self.members[category] {
             quiet.add(exposures.of_user[user as usize], -1.0);
         }
@@ -166,23 +170,26 @@ fn distinct(times: &[Timestamp]) -> impl Iterator<Item = Timestamp> + '_ {
 
 /// Positive numbers counted in bands that are a fraction of a doubling wide, so that counts of parts add up to those of all.
 #[derive(Default)]
-struct Bands(std::collections::BTreeMap<i32, f64>);
+struct Bands(Vec<f64>);
 
 impl Bands {
     /// Adds a number so many times; -1 takes it out again.
     fn add(&mut self, value: f64, times: f64) {
-        let band = (value.max(1e-6).log2() * BANDS).floor() as i32;
-        *self.0.entry(band).or_default() += times;
+        let band = ((value.max(LEAST) / LEAST).log2() * BANDS) as usize;
+        if band >= self.0.len() {
+            self.0.resize(band + 1, 0.0);
+        }
+        self.0[band] += times;
     }
 
     /// So many times of each number.
     fn times(&self, times: f64) -> Self {
-        Self(self.0.iter().map(|(&band, count)| (band, count * times)).collect())
+        Self(self.0.iter().map(|count| count * times).collect())
     }
 
     /// The middle of each band that still holds numbers, with its count. Of a sample it may be below 0, which sums do not mind.
     fn counts(self) -> Vec<(f64, f64)> {
-        let held = self.0.into_iter().filter(|(_, count)| count.abs() > 1e-6);
-        held.map(|(band, count)| (((f64::from(band) + 0.5) / BANDS).exp2(), count)).collect()
+        let held = self.0.into_iter().enumerate().filter(|(_, count)| count.abs() > 1e-6);
+        held.map(|(band, count)| (LEAST * ((band as f64 + 0.5) / BANDS).exp2(), count)).collect()
     }
 }

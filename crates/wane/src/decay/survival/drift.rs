@@ -7,23 +7,25 @@
 //! `F = (G - p) / (p (G - 1)) * z^T C^-1 z`, `z = (y_1 - y_W, ..., y_p - y_W)`, `p = W - 1`,
 //!
 //! with the covariance `C` of `z` from the delete-a-group jackknife over `G` groups of users, on `(p, G - p)` degrees of
-//! freedom: a user's gaps resemble each other, in one window and across them.
+//! freedom: a user's gaps resemble each other, in one window and across them. The paces' own intervals are by the same jackknife.
 
 use faer::prelude::Solve;
 use faer::{Mat, Side};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
-use super::Gaps;
+use super::{Gaps, Interval};
 
 /// Returns at least, in every window.
 const FEWEST: u64 = 20;
+/// Half of a 95 % interval, in standard errors.
+const NORMAL: f64 = 1.96;
 
 /// Paces of return by window, and whether they differ.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Drift {
-    /// Returns per day of watching, oldest window first.
-    pub paces: Vec<f64>,
+    /// Returns per day of watching, oldest window first, with 95 % intervals.
+    pub paces: Vec<Interval>,
     /// The probability of such differences if nothing had changed.
     pub p_value: f64,
 }
@@ -39,25 +41,32 @@ pub fn drift(windows: &[Vec<Gaps>]) -> Option<Drift> {
     let n_groups = windows[0].len();
     let used: Vec<usize> =
         (0..n_groups).filter(|&place| counts.iter().any(|groups| groups[place].1 > 0.0)).collect();
-    let contrasts = |left_out: Option<usize>| -> Option<Vec<f64>> {
-        let paces = counts.iter().map(|groups| pace(groups, left_out)).collect::<Option<Vec<f64>>>()?;
-        Some(paces[..free].iter().map(|pace| pace.ln() - paces[free].ln()).collect())
+    let log_paces = |left_out: Option<usize>| {
+        counts.iter().map(|groups| Some(pace(groups, left_out)?.ln())).collect::<Option<Vec<f64>>>()
     };
-    let whole = contrasts(None)?;
-    let parts = used.iter().map(|&place| contrasts(Some(place))).collect::<Option<Vec<_>>>()?;
+    let whole = log_paces(None)?;
+    let parts = used.iter().map(|&place| log_paces(Some(place))).collect::<Option<Vec<_>>>()?;
     let n = parts.len() as f64;
-    let mean = |a: usize| parts.iter().map(|part| part[a]).sum::<f64>() / n;
-    let means: Vec<f64> = (0..free).map(mean).collect();
-    let covariance = Mat::from_fn(free, free, |a, b| {
-        let products = parts.iter().map(|part| (part[a] - means[a]) * (part[b] - means[b]));
+    // Of two numbers that each part has.
+    let covariance_of = |one: &dyn Fn(&[f64]) -> f64, other: &dyn Fn(&[f64]) -> f64| {
+        let mean = |of: &dyn Fn(&[f64]) -> f64| parts.iter().map(|part| of(part)).sum::<f64>() / n;
+        let (mean_of_one, mean_of_other) = (mean(one), mean(other));
+        let products = parts.iter().map(|part| (one(part) - mean_of_one) * (other(part) - mean_of_other));
         products.sum::<f64>() * (n - 1.0) / n
-    });
-    let solved = covariance.llt(Side::Lower).ok()?.solve(Mat::from_fn(free, 1, |a, _| whole[a]));
-    let statistic: f64 = (0..free).map(|a| whole[a] * solved[(a, 0)]).sum();
+    };
+    let contrast = |a: usize| move |part: &[f64]| part[a] - part[free];
+    let covariance = Mat::from_fn(free, free, |a, b| covariance_of(&contrast(a), &contrast(b)));
+    let solved = covariance.llt(Side::Lower).ok()?.solve(Mat::from_fn(free, 1, |a, _| contrast(a)(&whole)));
+    let statistic: f64 = (0..free).map(|a| contrast(a)(&whole) * solved[(a, 0)]).sum();
     let p = free as f64;
     let law = FisherSnedecor::new(p, n - p).ok()?;
     let p_value = law.sf(statistic * (n - p) / (p * (n - 1.0)));
-    let paces = counts.iter().map(|groups| pace(groups, None)).collect::<Option<Vec<f64>>>()?;
+    let interval = |(place, log): (usize, &f64)| {
+        let own = |part: &[f64]| part[place];
+        let half = NORMAL * covariance_of(&own, &own).sqrt();
+        Interval { value: log.exp(), low: (log - half).exp(), high: (log + half).exp() }
+    };
+    let paces = whole.iter().enumerate().map(interval).collect();
     p_value.is_finite().then_some(Drift { paces, p_value })
 }
 
@@ -109,5 +118,19 @@ mod tests {
         assert!((8..=33).contains(&count), "{count}");
         assert_eq!(drift(&windows(1, &[5.0])), None);
         assert_eq!(drift(&[vec![Gaps::default(); GROUPS], vec![Gaps::default(); GROUPS]]), None);
+    }
+
+    #[test]
+    fn intervals_of_paces_hold_the_pace_that_many_more_users_show() {
+        let paces = |seed: u64| drift(&windows(seed, &[5.0, 8.0])).unwrap().paces;
+        let many = |place: usize| (1_000..1_100).map(|seed| paces(seed)[place].value).sum::<f64>() / 100.0;
+        let truth = [many(0), many(1)];
+        let holds = |seed: u64| {
+            let paces = paces(seed);
+            (0..2).filter(|&place| (paces[place].low..=paces[place].high).contains(&truth[place])).count()
+        };
+        // 380 of 400 are expected, with a standard deviation of 4.4.
+        let count: usize = (0..200).map(holds).sum();
+        assert!((367..=393).contains(&count), "{count}");
     }
 }

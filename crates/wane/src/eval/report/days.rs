@@ -125,7 +125,7 @@ pub(super) fn minute(time: Timestamp) -> String {
 }
 
 /// The day of a moment, as `YYYY-MM-DD`.
-fn date(time: Timestamp) -> String {
+pub(super) fn date(time: Timestamp) -> String {
     time.to_string().split('T').next().unwrap_or_default().to_owned()
 }
 

@@ -8,6 +8,7 @@ mod appendix;
 mod chart;
 mod comparison;
 mod days;
+mod drift;
 mod from_evaluation;
 mod headline;
 mod interests;
@@ -31,6 +32,6 @@ mod view;
 
 pub use page::render;
 pub use view::{
-    Bin, CourseAhead, Curve, ExampleUser, InterestCourse, Law, Model, Overview, Part, PastEvent, Reason,
-    Recommendation, Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries,
+    Bin, CourseAhead, Curve, DriftCourse, ExampleUser, InterestCourse, Law, Model, Overview, Part, PastEvent,
+    Reason, Recommendation, Remark, Report, ReturnCell, RowAccount, TruthRow, TypeSeries,
 };

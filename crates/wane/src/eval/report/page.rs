@@ -6,7 +6,7 @@ use super::style::CSS;
 use super::svg::clipped;
 use super::view::Report;
 use super::{
-    appendix, comparison, headline, interests, laws, leakage, overview, reliability, returns, users,
+    appendix, comparison, drift, headline, interests, laws, leakage, overview, reliability, returns, users,
 };
 
 /// A section of the page; what has nothing to say is no section.
@@ -66,6 +66,7 @@ fn sections(report: &Report) -> Vec<Section> {
     [
         headline::section(report),
         returns::section(report),
+        drift::section(report),
         interests::section(report),
         reliability::section(report),
         overview::section(report),

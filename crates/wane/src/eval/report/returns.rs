@@ -1,4 +1,5 @@
-//! How soon users come back: a forest of half-lives with their intervals, and the curves of the largest cells.
+//! How soon users come back: a forest of half-lives with their intervals, and of the largest cells the curves and how well their
+//! laws fit.
 
 use maud::{Markup, html};
 
@@ -36,7 +37,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
             "who come back have done so; some never do."
         }
         @if !cells.is_empty() { (forest(&cells)) }
-        @for pair in largest.chunks(2) { div.pair { @for cell in pair { (curve(cell)) } } }
+        @for cell in &largest { div.pair { (curve(cell)) @if let Some(picture) = quantiles(cell) { (picture) } } }
     };
     (!report.returns.is_empty()).then_some(Section {
         id: "returns",
@@ -98,6 +99,53 @@ fn apart(scale: &Scale, ticks: Vec<(f64, &'static str)>) -> Vec<(f64, String)> {
         }
     }
     kept
+}
+
+/// Ages by which as many have come back: counted against the law (Q-Q).
+fn quantiles(cell: &ReturnCell) -> Option<Markup> {
+    let pairs: Vec<(f64, f64)> = cell
+        .counted
+        .iter()
+        .filter_map(|&(days, share, ..)| Some((age_at(&cell.by_law, share)?, days)))
+        .filter(|pair| pair.0 > 0.0 && pair.1 > 0.0)
+        .collect();
+    let ends = || pairs.iter().flat_map(|pair| [pair.0, pair.1]);
+    let (low, high) = (ends().fold(f64::INFINITY, f64::min), ends().fold(0.0, f64::max));
+    if pairs.len() < 2 || high <= low {
+        return None;
+    }
+    let scale = |start, end| Scale::log(low, high, start, end);
+    let (across, up) = (scale(60.0, 440.0), scale(232.0, 24.0));
+    let ticks = apart(&across, age_ticks(&across));
+    let x = Axis { scale: across, ticks: ticks.clone(), label: "age by the law".into() };
+    let y = Axis { scale: up, ticks, label: "age that was counted".into() };
+    let marks = html! {
+        @for pair in &pairs {
+            @let word = format!("{} by the law, {} counted", duration(pair.0), duration(pair.1));
+            (dot("dot s0", (x.scale.place(pair.0), y.scale.place(pair.1)), 2.5, &word))
+        }
+    };
+    let diagonal =
+        Line { label: String::new(), class: "rest".into(), points: vec![(low, low), (high, high)] };
+    let alt = Alt {
+        title: &cell.label,
+        description: "Ages by which as many have come back, by the law and counted",
+    };
+    let chart = LineChart { alt, width: 460.0, height: 280.0, x, y, lines: vec![diagonal], marks };
+    Some(figure(
+        chart.draw(),
+        html! {
+            b { "How well the law fits. " }
+            "Each dot is an age by which as many had come back; on the line the law (" (cell.law) ") has it as it was counted."
+        },
+    ))
+}
+
+/// The age at which a falling curve has a share; nothing where it never has.
+fn age_at(curve: &[(f64, f64)], share: f64) -> Option<f64> {
+    let below = curve.partition_point(|point| point.1 > share);
+    let (&(to, low), &(from, high)) = (curve.get(below)?, curve.get(below.checked_sub(1)?)?);
+    Some(if high > low { from + (to - from) * (high - share) / (high - low) } else { to })
 }
 
 /// What has not come back by age: counted, with its band, and by the law.

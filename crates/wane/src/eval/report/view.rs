@@ -182,8 +182,19 @@ pub struct ReturnCell {
     pub law: String,
     /// (age in days, share that has not come back, lower and upper end of its interval) by rising age.
     pub counted: Vec<(f64, f64, f64, f64)>,
-    /// (age in days, the same share by the law) by rising age.
+    /// (age in days, the same share by the law) at the same ages.
     pub by_law: Vec<(f64, f64)>,
+    /// How the pace of return went, where that was looked at.
+    pub drift: Option<DriftCourse>,
+}
+
+/// The pace of return over the windows of a log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DriftCourse {
+    /// The probability of such differences if nothing had changed.
+    pub p_value: f64,
+    /// Returns per day of watching by (begin, end) of a window, oldest first.
+    pub paces: Vec<((Timestamp, Timestamp), Estimate)>,
 }
 
 /// The course of one user's interest in one thing.
