@@ -144,11 +144,20 @@ fn judgement(found: &ForecastEvaluation) -> String {
             estimate(&own.log_likelihood),
             difference(&own.log_likelihood_difference),
             format!("{:.4}", own.ece),
+            format!("{:.4}", own.ece_by_chance),
             format!("{:.4}", own.auc),
         ]
     };
-    let head =
-        ["model", "Brier [95 %]", "to the first", "log-likelihood [95 %]", "to the first", "ECE", "AUC"];
+    let head = [
+        "model",
+        "Brier [95 %]",
+        "to the first",
+        "log-likelihood [95 %]",
+        "to the first",
+        "ECE",
+        "by chance",
+        "AUC",
+    ];
     let bins = found.models.first().map_or(&[][..], |own| &own.reliability);
     let bins = bins.iter().map(|bin| {
         let share = |share: f64| format!("{:.2} %", 100.0 * share);

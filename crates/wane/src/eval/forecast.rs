@@ -24,6 +24,8 @@ pub struct Bin {
     pub came: f64,
     /// Pairs.
     pub pairs: u64,
+    /// Standard deviation of the share that comes, were every probability true.
+    pub by_chance: f64,
 }
 
 /// How good the probabilities of a model are.
@@ -37,6 +39,9 @@ pub struct ForecastResult {
     pub log_likelihood: Estimate,
     /// Expected calibration error.
     pub ece: f64,
+    /// What it would be in the mean if every probability were true: few pairs never come as was said. Each share misses by
+    /// `sqrt(2 / pi)` standard deviations, as normal numbers do.
+    pub ece_by_chance: f64,
     /// Area under the ROC curve.
     pub auc: f64,
     /// Brier score less that of the first model; none for itself.
@@ -78,7 +83,8 @@ pub fn judge_forecasts(
                 model: model.clone(),
                 brier: estimates[0],
                 log_likelihood: estimates[1],
-                ece: ece(&reliability),
+                ece: ece(&reliability, |bin| (bin.probability - bin.came).abs()),
+                ece_by_chance: ece(&reliability, |bin| std::f64::consts::FRAC_2_PI.sqrt() * bin.by_chance),
                 auc: auc(probabilities, came),
                 brier_difference: difference(0),
                 log_likelihood_difference: difference(1),
@@ -104,14 +110,19 @@ fn reliability(probabilities: &[f64], came: &[bool]) -> Vec<Bin> {
             probability: places.iter().map(|&place| probabilities[place]).sum::<f64>() / n,
             came: places.iter().filter(|&&place| came[place]).count() as f64 / n,
             pairs: places.len() as u64,
+            by_chance: {
+                let variance = |&place: &usize| probabilities[place] * (1.0 - probabilities[place]);
+                places.iter().map(variance).sum::<f64>().sqrt() / n
+            },
         }
     };
     order.chunks(size).map(bin).collect()
 }
 
-fn ece(bins: &[Bin]) -> f64 {
+/// The mean miss of a pair's bin.
+fn ece(bins: &[Bin], miss: impl Fn(&Bin) -> f64) -> f64 {
     let pairs: u64 = bins.iter().map(|bin| bin.pairs).sum();
-    let sum: f64 = bins.iter().map(|bin| bin.pairs as f64 * (bin.probability - bin.came).abs()).sum();
+    let sum: f64 = bins.iter().map(|bin| bin.pairs as f64 * miss(bin)).sum();
     sum / pairs.max(1) as f64
 }
 
@@ -132,6 +143,8 @@ fn auc(probabilities: &[f64], came: &[bool]) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
 
     #[test]
     fn figures_are_those_by_hand() {
@@ -146,6 +159,21 @@ mod tests {
         assert!((found[1].brier_difference.unwrap().value - (0.25 - found[0].brier.value)).abs() < 1e-7);
         assert_eq!(found[0].brier_difference, None);
         assert!(found[1].log_likelihood_difference.unwrap().value < 0.0);
+    }
+
+    #[test]
+    fn true_probabilities_miss_as_chance_has_it() {
+        let mut random = StdRng::seed_from_u64(1);
+        let probabilities: Vec<f64> = (0..3_000).map(|_| random.random::<f64>().powi(2)).collect();
+        let model = [("true".to_owned(), probabilities.clone())];
+        let users: Vec<u32> = (0..3_000).collect();
+        let found = (0..100).map(|_| {
+            let came: Vec<bool> = probabilities.iter().map(|&p| random.random_bool(p)).collect();
+            let own = &judge_forecasts(&users, &came, &model, 1)[0];
+            (own.ece, own.ece_by_chance)
+        });
+        let (said, came) = found.fold((0.0, 0.0), |sum, own| (sum.0 + own.1 / 100.0, sum.1 + own.0 / 100.0));
+        assert!((said / came - 1.0).abs() < 0.06, "{said} is not {came}");
     }
 
     proptest! {

@@ -123,12 +123,13 @@ fn course(name: &str, days: f64) -> InterestCourse {
 }
 
 fn forecast(name: &str) -> ForecastResult {
-    let bin = |share: f64| Reliability { probability: share, came: share * 1.1, pairs: 9 };
+    let bin = |share: f64| Reliability { probability: share, came: share * 1.1, pairs: 9, by_chance: 0.1 };
     ForecastResult {
         model: name.into(),
         brier: estimate(0.06),
         log_likelihood: estimate(-0.2),
         ece: 0.01,
+        ece_by_chance: 0.002,
         auc: 0.8,
         brier_difference: None,
         log_likelihood_difference: Some(Estimate { value: 0.1, lo: f64::NAN, hi: f64::NAN }),

@@ -7,16 +7,19 @@ use super::comparison::axis;
 use super::number::{interval, trimmed};
 use super::page::{Section, figure};
 use super::scale::Scale;
-use super::svg::{Alt, clipped, dot};
+use super::svg::{Alt, clipped, dot, rule};
 use super::view::Report;
 use crate::eval::{Estimate, ForecastResult};
+
+/// Standard deviations that 95 of 100 shares miss by at most, were every probability true.
+const CHANCE: f64 = 1.96;
 
 /// The section, unless no forecasts were judged.
 pub(super) fn section(report: &Report) -> Option<Section> {
     let body = html! {
         p.soft {
             "Of all that was forecast at 10 %, one in ten should come. Brier score and log-likelihood judge each single forecast, ECE how "
-            "far what was said lies from what came, AUC how well what came was told from what did not."
+            "far what was said lies from what came (beside it, what chance alone would make of true probabilities), AUC how well what came was told from what did not."
         }
         (table(&report.forecasts))
         @for pair in report.forecasts.chunks(2) { div.pair { @for own in pair { (curve(own)) } } }
@@ -45,7 +48,7 @@ fn table(forecasts: &[ForecastResult]) -> Markup {
                 th scope="row" { (clipped(&own.model, 40)) }
                 (cell(Some(own.brier))) (cell(own.brier_difference))
                 (cell(Some(own.log_likelihood))) (cell(own.log_likelihood_difference))
-                td { (trimmed(own.ece, 4)) } td { (trimmed(own.auc, 4)) }
+                td { (trimmed(own.ece, 4)) small { (trimmed(own.ece_by_chance, 4)) " by chance" } } td { (trimmed(own.auc, 4)) }
             } } }
         } }
     }
@@ -67,6 +70,8 @@ fn curve(own: &ForecastResult) -> Markup {
     let marks = html! {
         @for (bin, at) in own.reliability.iter().zip(&bins) {
             @let word = format!("said {} %, came {} %", trimmed(100.0 * bin.probability, 2), trimmed(100.0 * bin.came, 2));
+            @let chance = [-CHANCE, CHANCE].map(|times| (bin.probability + times * bin.by_chance).clamp(0.0, high * high).sqrt());
+            (rule("whisker", (x.scale.place(at.0), y.scale.place(chance[0])), (x.scale.place(at.0), y.scale.place(chance[1]))))
             (dot("dot s0", (x.scale.place(at.0), y.scale.place(at.1)), 4.0, &word))
         }
     };
@@ -77,6 +82,6 @@ fn curve(own: &ForecastResult) -> Markup {
     let chart = LineChart { alt, width: 460.0, height: 320.0, x, y, lines: vec![said, diagonal], marks };
     figure(
         chart.draw(),
-        html! { b { (clipped(&own.model, 60)) ". " } "On the grey line what was said is what came." },
+        html! { b { (clipped(&own.model, 60)) ". " } "On the grey line what was said is what came; the whiskers are where 95 of 100 dots would lie if it were true." },
     )
 }
