@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     Recommend(Recommend),
     Explain(Explain),
+    Encode(Encode),
 }
 
 /// The whole story on a simulated shop whose true half-lives are known.
@@ -380,6 +381,35 @@ pub(crate) struct TraceArgs {
     pub(crate) batch: Option<u32>,
 }
 
+/// Turn what is written of items into vectors: alike texts lie close together.
+///
+/// The encoder is built in and needs no download: it compares words and letters, not meanings. Words that few items have weigh most.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wane encode items.csv --out vectors.parquet
+  wane encode items.csv --template '{title}. {category}, {colour}' --out vectors.parquet
+  wane fit events.csv --catalogue items.csv --vectors vectors.parquet --model content --out model")]
+pub(crate) struct Encode {
+    /// Item properties (CSV, TSV, JSONL, Parquet).
+    #[arg(value_name = "CATALOGUE")]
+    pub(crate) catalogue: PathBuf,
+    /// Which catalogue column is what: item=COL,title=COL,category=COL,brand=COL,…
+    #[arg(long, value_delimiter = ',', value_name = "ROLE=COL")]
+    pub(crate) catalogue_map: Vec<String>,
+    /// What is written of an item, columns in braces; what an item lacks is left out [default: title, category, brand, description].
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) template: Option<String>,
+    /// Numbers per item.
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    pub(crate) dim: usize,
+    /// Seed of the random projection.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Table of vectors (.parquet).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
 /// Compare models and baselines honestly, with intervals.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -638,6 +668,9 @@ pub(crate) struct CatalogueArgs {
     /// Which catalogue column is what: item=COL,title=COL,category=COL,brand=COL,price=COL,…
     #[arg(long, value_delimiter = ',', value_name = "ROLE=COL")]
     pub(crate) catalogue_map: Vec<String>,
+    /// Item vectors, as `wane encode` writes them; they take the place of the catalogue's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vectors: Option<PathBuf>,
 }
 
 /// Settings that several commands share.

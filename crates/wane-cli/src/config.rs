@@ -11,7 +11,7 @@ use serde::Deserialize;
 use wane::eval::Span;
 use wane::events::read::{ColumnMap, Guests, Header, ReadOptions, TypeRule, parse_time};
 use wane::events::{Timestamp, parse_days};
-use wane::interest::CatalogueMap;
+use wane::interest::{Catalogue, CatalogueMap};
 use wane::pipeline::{Cleaning, HalfLifeBy, Sources};
 use wane::recommend::ModelSettings;
 
@@ -64,10 +64,14 @@ impl Config {
     }
 
     /// The settings of the named models, in the order in which they were named; for no names all that can work with
-    /// (or without) relations.
-    pub(crate) fn models(&self, names: &[String], with_relations: bool) -> Result<Vec<ModelSettings>> {
+    /// what the catalogue has.
+    pub(crate) fn models(
+        &self,
+        names: &[String],
+        catalogue: Option<&Catalogue>,
+    ) -> Result<Vec<ModelSettings>> {
         if names.is_empty() {
-            let usable = self.models.iter().filter(|model| with_relations || !model.needs_relations());
+            let usable = self.models.iter().filter(|model| model.can_use(catalogue));
             return Ok(usable.cloned().collect());
         }
         names.iter().map(|name| self.model(name)).collect()
@@ -121,6 +125,7 @@ impl EventArgs {
             catalogue_map: CatalogueMap::parse(
                 &catalogue.map_or_else(String::new, |c| c.catalogue_map.join(",")),
             )?,
+            vectors: catalogue.and_then(|catalogue| catalogue.vectors.clone()),
             without_relations: false,
         })
     }

@@ -45,6 +45,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<()> {
         Command::Evaluate(args) => cmd::evaluate::run(&args, terminal),
         Command::Recommend(args) => cmd::recommend::run(&args, terminal),
         Command::Explain(args) => cmd::explain::run(&args, terminal),
+        Command::Encode(args) => cmd::encode::run(&args, terminal),
     }
 }
 

@@ -24,10 +24,9 @@ pub(crate) fn run(args: &Evaluate, terminal: Terminal) -> Result<()> {
     );
     let config = Config::load(&args.shared)?;
     let (data, split) = prepare(args, terminal)?;
-    let with_relations = data.catalogue.as_ref().is_some_and(|catalogue| !catalogue.relations.is_empty());
     let metric = if args.protocol == ProtocolName::NextItem { "mrr@20" } else { "ndcg@10" };
     let contest = Contest {
-        models: config.models(&args.models, with_relations)?,
+        models: config.models(&args.models, data.catalogue.as_ref())?,
         judge: JudgeSettings { exclude_seen: args.exclude_seen, seed: args.shared.seed },
         on_validation: args.on_validation,
         trials: u64::from(args.tune),
@@ -131,7 +130,8 @@ fn pre_split(args: &Evaluate, sources: &Sources, sessions: bool) -> Result<(Data
     };
     ensure!(sources.events.is_empty(), "this protocol reads --train, --valid and --test, and no other files");
     let part = |name: &str, path: &PathBuf| {
-        let mut own = Sources { events: vec![path.clone()], catalogue: None, ..sources.clone() };
+        let mut own =
+            Sources { events: vec![path.clone()], catalogue: None, vectors: None, ..sources.clone() };
         own.options.rejects = own.options.rejects.map(|path| part_file(&path, name));
         read(&own)
     };

@@ -81,11 +81,9 @@ fn models(
             vec![config.over(&former.artifact.settings)?]
         }
         None => {
-            let with_relations =
-                data.catalogue.as_ref().is_some_and(|catalogue| !catalogue.relations.is_empty());
             let names: Vec<String> =
                 named.filter(|&name| name != "best").map(str::to_owned).into_iter().collect();
-            config.models(&names, with_relations)?
+            config.models(&names, data.catalogue.as_ref())?
         }
     };
     models.into_iter().map(|model| args.trace.over(model)).collect()

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod demo;
+pub(crate) mod encode;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod features;

@@ -5,14 +5,14 @@ use std::fs;
 use super::run::{failure, wane};
 use super::shop::{Log, shop};
 
-const MODELS: &str = "Models: popularity, decayed-popularity, personal-count, personal-frequency, related, item-knn, \
-                      vmis-knn, tifu-knn, ease, slim, bpr, trace";
+const MODELS: &str = "Models: popularity, decayed-popularity, personal-count, personal-frequency, related, content, \
+                      item-knn, vmis-knn, tifu-knn, ease, slim, bpr, trace";
 
 #[test]
 fn a_line_that_cannot_be_understood_ends_with_2() {
     for (line, expected) in [
         ("", "Usage: wane"),
-        ("recomend model", "a similar subcommand exists: 'recommend'"),
+        ("evaluat model", "a similar subcommand exists: 'evaluate'"),
         ("inspect", "<EVENTS>..."),
         ("fit --out model", "<EVENTS>..."),
         ("features --out f.parquet", "<EVENTS>..."),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_use;
+mod encode;
 mod evaluate;
 mod explain;
 mod features;

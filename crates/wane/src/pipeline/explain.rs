@@ -196,7 +196,7 @@ mod tests {
     fn without_an_event_is_as_if_it_had_never_been_read() {
         let whole = log(&[(0, 1), (2, 5), (1, 6), (0, 8)]);
         let rest = log(&[(0, 1), (1, 6), (0, 8)]);
-        for settings in ModelSettings::all().iter().filter(|settings| !settings.needs_relations()) {
+        for settings in ModelSettings::all().iter().filter(|settings| settings.can_use(None)) {
             let model = settings.fit(&Training::new(&whole, None, 1)).unwrap();
             let before = ask(&*model, &whole, &[2]).unwrap();
             let after = ask(&*model, &rest, &[]).unwrap();

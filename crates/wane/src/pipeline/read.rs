@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::artifact::Artifact;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::read::{Inspection, ReadOptions, read_events};
 use crate::events::{EventLog, drop_bots, join, k_core, unknown_events};
 use crate::interest::{Catalogue, CatalogueFile, CatalogueInspection, CatalogueMap};
@@ -21,6 +21,8 @@ pub struct Sources {
     pub catalogue: Option<PathBuf>,
     /// Which catalogue column is what.
     pub catalogue_map: CatalogueMap,
+    /// The file of item vectors, which take the place of the catalogue's.
+    pub vectors: Option<PathBuf>,
     /// Whether the catalogue's relations are left out.
     pub without_relations: bool,
 }
@@ -66,7 +68,7 @@ pub fn read(sources: &Sources) -> Result<Dataset> {
 /// # Errors
 /// Whatever reading finds wrong; [`crate::Error::Limit`] for more than 256 event types in all.
 pub fn read_onto(artifact: &Artifact, sources: &Sources) -> Result<Dataset> {
-    let mut data = read(&Sources { catalogue: None, ..sources.clone() })?;
+    let mut data = read(&Sources { catalogue: None, vectors: None, ..sources.clone() })?;
     let newer = unknown_events(&data.log, &artifact.log);
     data.log = join(&[&artifact.log, &newer])?.log;
     if sources.catalogue.is_none() {
@@ -88,7 +90,7 @@ impl Cleaning {
 }
 
 impl Dataset {
-    /// Adds the catalogue of the sources, if they have one.
+    /// Adds the catalogue and the vectors of the sources, if they have them.
     ///
     /// # Errors
     /// Whatever reading the catalogue finds wrong.
@@ -102,6 +104,25 @@ impl Dataset {
             }
             self.catalogue = Some(catalogue);
             self.catalogue_inspection = Some(inspection);
+        }
+        if let Some(path) = &sources.vectors {
+            let file = CatalogueFile::open(path, &CatalogueMap::default())?;
+            self.log = self.log.with_items(file.item_names());
+            let mut vectors = file.align(self.log.items())?.0;
+            vectors.extra.clear();
+            if vectors.vectors.is_none() {
+                return Err(Error::Malformed {
+                    path: path.clone(),
+                    reason: "no column of vectors".to_owned(),
+                    remedy:
+                        "Give a table with an item column and a column `vector`, as wane encode writes it"
+                            .to_owned(),
+                });
+            }
+            self.catalogue = Some(match self.catalogue {
+                Some(catalogue) => Catalogue { vectors: vectors.vectors, ..catalogue.over(self.log.items()) },
+                None => vectors,
+            });
         }
         Ok(self)
     }

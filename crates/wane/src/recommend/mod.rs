@@ -7,6 +7,7 @@ mod answer;
 mod backfill;
 mod bpr;
 mod checkpoint;
+mod content;
 mod diversity;
 mod filter;
 mod hold_out;
@@ -33,6 +34,7 @@ pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettin
 pub use backfill::Backfill;
 pub use bpr::{Bpr, BprSettings};
 pub use checkpoint::{Checkpoint, Identity};
+pub use content::{Content, ContentSettings};
 pub use diversity::diversify;
 pub use filter::{Expression, Filter, FilterSettings, QueryFilter};
 pub use item_knn::{ItemKnnSettings, Similarity};

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    BprSettings, DecayedPopularity, DecayedPopularitySettings, EaseSettings, ItemKnnSettings, Parameters,
-    PersonalCountSettings, PersonalFrequencySettings, Popularity, PopularitySettings, Range, Recommender,
-    RelatedSettings, SlimSettings, TifuKnnSettings, TraceSettings, Training, VmisKnnSettings,
+    BprSettings, ContentSettings, DecayedPopularity, DecayedPopularitySettings, EaseSettings,
+    ItemKnnSettings, Parameters, PersonalCountSettings, PersonalFrequencySettings, Popularity,
+    PopularitySettings, Range, Recommender, RelatedSettings, SlimSettings, TifuKnnSettings, TraceSettings,
+    Training, VmisKnnSettings,
 };
 use crate::error::{Error, Result};
+use crate::interest::Catalogue;
 
 /// A model and its settings; written with the key `model` beside the settings' own keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub enum ModelSettings {
     PersonalFrequency(PersonalFrequencySettings),
     /// See [`RelatedSettings`].
     Related(RelatedSettings),
+    /// See [`ContentSettings`].
+    Content(ContentSettings),
     /// See [`ItemKnnSettings`].
     ItemKnn(ItemKnnSettings),
     /// See [`VmisKnnSettings`].
@@ -49,6 +53,7 @@ impl ModelSettings {
             Self::PersonalCount(PersonalCountSettings::default()),
             Self::PersonalFrequency(PersonalFrequencySettings::default()),
             Self::Related(RelatedSettings::default()),
+            Self::Content(ContentSettings::default()),
             Self::ItemKnn(ItemKnnSettings::default()),
             Self::VmisKnn(VmisKnnSettings::default()),
             Self::TifuKnn(TifuKnnSettings::default()),
@@ -79,6 +84,7 @@ impl ModelSettings {
             Self::PersonalCount(_) => "personal-count",
             Self::PersonalFrequency(_) => "personal-frequency",
             Self::Related(_) => "related",
+            Self::Content(_) => "content",
             Self::ItemKnn(_) => "item-knn",
             Self::VmisKnn(_) => "vmis-knn",
             Self::TifuKnn(_) => "tifu-knn",
@@ -98,6 +104,7 @@ impl ModelSettings {
             Self::Related(_) => RelatedSettings::RANGES,
             Self::VmisKnn(_) => VmisKnnSettings::RANGES,
             Self::TifuKnn(_) => TifuKnnSettings::RANGES,
+            Self::Content(_) => ContentSettings::RANGES,
             Self::ItemKnn(_) => ItemKnnSettings::RANGES,
             Self::Ease(_) => EaseSettings::RANGES,
             Self::Slim(_) => SlimSettings::RANGES,
@@ -109,6 +116,15 @@ impl ModelSettings {
     /// Whether the model reads relations of the catalogue, and cannot do without.
     pub const fn needs_relations(&self) -> bool {
         matches!(self, Self::Related(_))
+    }
+
+    /// Whether the model can work with what a catalogue has: relations or vectors.
+    pub fn can_use(&self, catalogue: Option<&Catalogue>) -> bool {
+        match self {
+            Self::Related(_) => catalogue.is_some_and(|catalogue| !catalogue.relations.is_empty()),
+            Self::Content(_) => catalogue.is_some_and(|catalogue| catalogue.vectors.is_some()),
+            _ => true,
+        }
     }
 
     /// The same settings with one changed; `a.b` is field `b` of table `a`.
@@ -136,6 +152,7 @@ impl ModelSettings {
             Self::PersonalCount(settings) => Box::new(settings.fit(training)?),
             Self::PersonalFrequency(settings) => Box::new(settings.fit(training)?),
             Self::Related(settings) => Box::new(settings.fit(training)?),
+            Self::Content(settings) => Box::new(settings.fit(training)?),
             Self::ItemKnn(settings) => Box::new(settings.fit(training)?),
             Self::VmisKnn(settings) => Box::new(settings.fit(training)?),
             Self::TifuKnn(settings) => Box::new(settings.fit(training)?),
@@ -164,6 +181,7 @@ impl ModelSettings {
             Self::PersonalCount(settings) => Box::new(settings.load(parameters, event_types, n_items)?),
             Self::PersonalFrequency(settings) => Box::new(settings.load(parameters, event_types, n_items)?),
             Self::Related(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
+            Self::Content(settings) => Box::new(settings.load(parameters, event_types, n_items)?),
             Self::ItemKnn(settings) => Box::new(settings.load(parameters, n_items, event_types)?),
             Self::VmisKnn(settings) => Box::new(settings.load(parameters, n_items)?),
             Self::TifuKnn(settings) => Box::new(settings.load(parameters, event_types, n_items)?),
@@ -197,7 +215,7 @@ mod tests {
             assert_eq!(written["model"], settings.name());
             assert_eq!(serde_json::from_value::<ModelSettings>(written).unwrap(), settings);
             assert_eq!(ModelSettings::named(settings.name()).unwrap(), settings);
-            if settings.needs_relations() {
+            if !settings.can_use(None) {
                 assert!(settings.fit(&training).is_err(), "{}", settings.name());
                 continue;
             }

@@ -1,0 +1,47 @@
+//! `wane encode`: vectors that the other commands read.
+
+use std::fs;
+
+use super::run::{done, failure, json};
+use super::shop::shop;
+
+#[test]
+fn encoded_items_are_ranked_by_their_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let items = "item,title,colour\n1,wool scarf,red\n2,wool scarf long,blue\n3,garden hose,green\n4,,\n";
+    fs::write(folder.path().join("items.csv"), items).unwrap();
+    fs::write(folder.path().join("log.csv"), "user,item,time\na,1,2024-01-01\nb,3,2024-01-02\n").unwrap();
+    let told = done(folder.path(), "encode items.csv --template {title},{colour} --dim 64 --out v.parquet");
+    assert!(told.contains("3 items, 64 numbers each, by hashed-64-"), "{told}");
+    assert!(told.contains("1 items have no text") && told.contains("1: wool scarf,red"), "{told}");
+    done(folder.path(), "fit log.csv --catalogue items.csv --vectors v.parquet --model content --out m");
+    let list = json(folder.path(), "recommend m --user a --no-repeat -k 1 --json");
+    assert_eq!(list[0]["items"][0]["item"], "2", "{list}");
+}
+
+#[test]
+fn vectors_alone_are_a_catalogue_and_other_tables_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = shop().join("shop/catalogue.parquet");
+    done(folder.path(), &format!("encode {} --out v.parquet", catalogue.display()));
+    let log = shop().join("shop/events.parquet");
+    let evaluate =
+        |more: &str| format!("evaluate {} --models popularity,content {more} --json", log.display());
+    let found = json(folder.path(), &evaluate("--vectors v.parquet"));
+    assert_eq!(found["models"].as_array().unwrap().len(), 2);
+    let message = failure(folder.path(), &evaluate(&format!("--vectors {}", catalogue.display())));
+    assert!(message.contains("no column of vectors") && message.contains("wane encode"), "{message}");
+    let message = failure(folder.path(), &evaluate(""));
+    assert!(message.contains("no vectors to work with") && message.contains("--vectors"), "{message}");
+}
+
+#[test]
+fn templates_and_lengths_are_checked() {
+    let catalogue = "shop/catalogue.parquet";
+    let message = failure(shop(), &format!("encode {catalogue} --template {{colour}} --out v.parquet"));
+    assert!(message.contains("`colour`") && message.contains("Known are: title"), "{message}");
+    let message = failure(shop(), &format!("encode {catalogue} --template {{title --out v.parquet"));
+    assert!(message.contains("letter 1: a brace that is not closed"), "{message}");
+    let message = failure(shop(), &format!("encode {catalogue} --dim 4 --out v.parquet"));
+    assert!(message.contains("dim: expected 8 to 4096, got 4"), "{message}");
+}
