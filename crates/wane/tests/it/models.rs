@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use wane::events::{EventColumns, EventLog, EventTypeId, ItemId, Timestamp, UserId};
-use wane::interest::{Catalogue, Relation};
+use wane::interest::{Catalogue, Relation, Vectors};
 use wane::recommend::{Backfill, ModelSettings, Query, Recommender, Scores, Training};
 
 const USERS: u32 = 12;
@@ -31,6 +31,7 @@ fn catalogue(log: &EventLog) -> Catalogue {
     Catalogue {
         items: log.items().clone(),
         relations: vec![Relation::from_links("complement", ITEMS as usize, links)],
+        vectors: Some(Vectors { dim: 3, data: (0..ITEMS * 3).map(|x| (x * 7 % 11) as f32 - 5.0).collect() }),
         ..Catalogue::default()
     }
 }
