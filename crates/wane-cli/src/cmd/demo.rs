@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Demo, terminal: Terminal) -> Result<()> {
 
     let split = Split::by_time(data.log.clone(), Span::Share(0.1), Span::Share(0.1), Targets::All)?;
     let contest = Contest {
-        models: demo_models()?,
+        models: demo_models(data.catalogue.as_ref())?,
         judge: JudgeSettings { exclude_seen: false, seed: args.seed },
         on_validation: false,
         trials: 0,
@@ -177,11 +177,12 @@ fn one_answer(data: &Dataset, model: &dyn wane::recommend::Recommender) -> Resul
     Ok(lists.iter().map(|answer| words(answer, true)).collect())
 }
 
-/// All models; the learned one is kept small, so that the demo ends within a minute.
-fn demo_models() -> Result<Vec<ModelSettings>> {
+/// All models that can use the shop's catalogue; the learned one is kept small, so that the demo ends within a minute.
+fn demo_models(catalogue: Option<&Catalogue>) -> Result<Vec<ModelSettings>> {
     let short = |settings: ModelSettings| match settings {
         ModelSettings::Trace(_) => settings.with("epochs", json!(PASSES))?.with("top", json!(LINKS)),
         other => Ok(other),
     };
-    Ok(ModelSettings::all().into_iter().map(short).collect::<wane::Result<_>>()?)
+    let usable = ModelSettings::all().into_iter().filter(|settings| settings.can_use(catalogue));
+    Ok(usable.map(short).collect::<wane::Result<_>>()?)
 }
