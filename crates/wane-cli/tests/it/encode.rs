@@ -31,6 +31,10 @@ fn vectors_alone_are_a_catalogue_and_other_tables_are_refused() {
     assert_eq!(found["models"].as_array().unwrap().len(), 2);
     let message = failure(folder.path(), &evaluate(&format!("--vectors {}", catalogue.display())));
     assert!(message.contains("no column of vectors") && message.contains("wane encode"), "{message}");
+    fs::write(folder.path().join("others.csv"), "item,title\nX1,scarf\nX2,hose\n").unwrap();
+    done(folder.path(), "encode others.csv --out others.parquet");
+    let message = failure(folder.path(), &evaluate("--vectors others.parquet"));
+    assert!(message.contains("others.parquet has no item of the log"), "{message}");
     let message = failure(folder.path(), &evaluate(""));
     assert!(message.contains("no vectors to work with") && message.contains("--vectors"), "{message}");
 }

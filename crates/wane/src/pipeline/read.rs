@@ -107,6 +107,12 @@ impl Dataset {
         }
         if let Some(path) = &sources.vectors {
             let file = CatalogueFile::open(path, &CatalogueMap::default())?;
+            if !file.item_names().any(|name| self.log.items().position(name).is_some()) {
+                return Err(Error::Empty {
+                    what: format!("{} has no item of the log or the catalogue", path.display()),
+                    remedy: "Write item ids in both as in the other".to_owned(),
+                });
+            }
             self.log = self.log.with_items(file.item_names());
             let mut vectors = file.align(self.log.items())?.0;
             vectors.extra.clear();

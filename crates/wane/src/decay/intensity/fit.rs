@@ -200,25 +200,9 @@ impl Hill<'_> {
                 *is_top = hoped < NEAR;
                 return;
             };
-            let s = Mat::from_fn(size, 1, |a, _| scale * direction[a]);
-            let y = Mat::from_fn(size, 1, |a, _| here.slope[a] - there.slope[a]);
-            // What was thought to be the difference of the slopes; where it was far from that, the curvature falls by a few times
-            // at most (Powell 1978), or the hill would have no top in this direction.
-            let thought = scale * &slope;
-            let dot = |one: &Mat<f64>, other: &Mat<f64>| -> f64 {
-                (0..size).map(|a| one[(a, 0)] * other[(a, 0)]).sum()
-            };
-            let (seen, expected) = (dot(&s, &y), dot(&s, &thought));
-            let trust =
-                if seen < KEPT * expected { (1.0 - KEPT) * expected / (expected - seen) } else { 1.0 };
-            let y = trust * y + (1.0 - trust) * thought;
-            let hy = &*inverse * &y;
-            let (sy, yhy) = (dot(&s, &y), dot(&y, &hy));
-            let (own, mixed) = ((1.0 + yhy / sy) / sy, 1.0 / sy);
-            *inverse = Mat::from_fn(size, size, |a, b| {
-                inverse[(a, b)] + own * s[(a, 0)] * s[(b, 0)]
-                    - mixed * (hy[(a, 0)] * s[(b, 0)] + s[(a, 0)] * hy[(b, 0)])
-            });
+            let step = Mat::from_fn(size, 1, |a, _| scale * direction[a]);
+            let fallen = Mat::from_fn(size, 1, |a, _| here.slope[a] - there.slope[a]);
+            *inverse = learned(inverse, &step, &fallen, &(scale * &slope));
             (*at, *here) = (next, there);
         }
     }
@@ -246,6 +230,24 @@ impl Hill<'_> {
 /// The point a part of a step away.
 fn moved(at: &Point, step: &[f64], part: f64) -> Point {
     Point { values: at.values.iter().zip(step).map(|(value, step)| value + part * step).collect() }
+}
+
+/// An inverse curvature after a step along which the slopes fell so much (BFGS), where it had them fall as `thought`. Where they fell
+/// far less, the curvature falls by a few times at most (Powell 1978), or the hill would have no top in this direction.
+fn learned(inverse: &Mat<f64>, s: &Mat<f64>, fallen: &Mat<f64>, thought: &Mat<f64>) -> Mat<f64> {
+    let size = s.nrows();
+    let dot =
+        |one: &Mat<f64>, other: &Mat<f64>| -> f64 { (0..size).map(|a| one[(a, 0)] * other[(a, 0)]).sum() };
+    let (seen, expected) = (dot(s, fallen), dot(s, thought));
+    let trust = if seen < KEPT * expected { (1.0 - KEPT) * expected / (expected - seen) } else { 1.0 };
+    let y = trust * fallen + (1.0 - trust) * thought;
+    let hy = inverse * &y;
+    let (sy, yhy) = (dot(s, &y), dot(&y, &hy));
+    let (own, mixed) = ((1.0 + yhy / sy) / sy, 1.0 / sy);
+    Mat::from_fn(size, size, |a, b| {
+        inverse[(a, b)] + own * s[(a, 0)] * s[(b, 0)]
+            - mixed * (hy[(a, 0)] * s[(b, 0)] + s[(a, 0)] * hy[(b, 0)])
+    })
 }
 
 fn matrix(sums: &Sums, damping: f64) -> Mat<f64> {

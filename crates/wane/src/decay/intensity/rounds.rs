@@ -1,7 +1,7 @@
 //! Season, event types and rates, fitted in turn until nothing is gained.
 //!
 //! - A round looks for the rates of every category with the season and the event types that were found, and counts season and
-//!   event types anew with these rates (expectation and maximization): no round leads down.
+//!   event types anew with these rates (expectation and maximization). The likelihood may fall by a little, for few counts are drawn to the mean.
 //! - Such rounds creep, and always in the same direction, so three of them lead to a leap (SQUAREM; Varadhan and Roland 2008).
 //! - A large log is looked at by a few users of each category until they have settled, then by more.
 
@@ -46,7 +46,7 @@ fn settle_sample(watched: &Watched<'_>, season: &mut Season, found: &mut [Fitted
         let now: f64 = found.iter().map(|own| own.top.log_likelihood).sum();
         let former = std::mem::replace(&mut gained, now - std::mem::replace(&mut last, now));
         if let [first, second, third] = &path[..] {
-            // A leap may lead down, the rounds after it do not.
+            // A leap may lead down, so two rounds come after it before anything is said of what one gains.
             if gained.abs() < NEAR * found.len() as f64 {
                 return true;
             }

@@ -42,7 +42,8 @@ fn course(cell: &ReturnCell, drift: &DriftCourse) -> Markup {
     let ends = || drift.paces.iter().flat_map(|(_, pace)| [pace.lo / mean, pace.hi / mean]);
     let (low, high) = (ends().fold(1.0, f64::min), ends().fold(1.0, f64::max));
     let span = |days: fn(&(f64, f64)) -> f64| points.iter().map(days);
-    let (first, last) = (span(|at| at.0).fold(f64::INFINITY, f64::min), span(|at| at.0).fold(0.0, f64::max));
+    let (first, last) =
+        (span(|at| at.0).fold(f64::INFINITY, f64::min), span(|at| at.0).fold(f64::NEG_INFINITY, f64::max));
     let room = ((last - first) / 6.0).max(1.0);
     let x = Axis {
         scale: Scale::linear(first - room, last + room, 44.0, 440.0),
