@@ -383,10 +383,15 @@ pub(crate) struct TraceArgs {
 
 /// Turn what is written of items into vectors: alike texts lie close together.
 ///
-/// The encoder is built in and needs no download: it compares words and letters, not meanings. Words that few items have weigh most.
+/// Without --encoder by the built-in one, which needs no download and compares words and letters, not meanings. A pretrained encoder
+/// is a folder as Hugging Face lays it out: BERT, MiniLM, RoBERTa, XLM-R, DistilBERT, or a static table of token vectors (model2vec,
+/// WordLlama). What it has encoded is kept: an interrupted command goes on where it was, and items whose text has not changed since
+/// the last table are not encoded again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wane encode items.csv --out vectors.parquet
+  wane encode items.csv --encoder models/all-MiniLM-L6-v2 --out vectors.parquet
+  wane encode items.csv --encoder models/all-MiniLM-L6-v2 --int8 --layers 3 --out vectors.parquet
   wane encode items.csv --template '{title}. {category}, {colour}' --out vectors.parquet
   wane fit events.csv --catalogue items.csv --vectors vectors.parquet --model content --out model")]
 pub(crate) struct Encode {
@@ -399,11 +404,26 @@ pub(crate) struct Encode {
     /// What is written of an item, columns in braces; what an item lacks is left out [default: title, category, brand, description].
     #[arg(long, value_name = "TEXT")]
     pub(crate) template: Option<String>,
-    /// Numbers per item.
-    #[arg(long, default_value_t = 256, value_name = "N")]
+    /// Folder of a pretrained encoder [default: the built-in encoder].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) encoder: Option<PathBuf>,
+    /// Pretrained: linear layers in 8-bit integers, faster and nearly the same.
+    #[arg(long, requires = "encoder")]
+    pub(crate) int8: bool,
+    /// Pretrained: only the first layers, faster and less exact.
+    #[arg(long, requires = "encoder", value_name = "N")]
+    pub(crate) layers: Option<usize>,
+    /// Pretrained: written before each text, as in 'passage: ' [default: what the model's folder says].
+    #[arg(long, requires = "encoder", value_name = "TEXT")]
+    pub(crate) prefix: Option<String>,
+    /// Pretrained: a text is cut after so many tokens [default: what the model's folder says].
+    #[arg(long, requires = "encoder", value_name = "N")]
+    pub(crate) max_tokens: Option<usize>,
+    /// Built-in: numbers per item.
+    #[arg(long, default_value_t = 256, value_name = "N", conflicts_with = "encoder")]
     pub(crate) dim: usize,
-    /// Seed of the random projection.
-    #[arg(long, default_value_t = 42)]
+    /// Built-in: seed of the random projection.
+    #[arg(long, default_value_t = 42, conflicts_with = "encoder")]
     pub(crate) seed: u64,
     /// Table of vectors (.parquet).
     #[arg(long, value_name = "FILE")]

@@ -1,7 +1,8 @@
 //! Text in, vectors out: how items are told apart by what is written of them.
 //!
 //! 1. A [`Template`] turns a catalogue's columns into one text per item ([`item_texts`]).
-//! 2. An encoder turns texts into vectors whose cosine says how alike they are: [`HashedEncoder`] needs no download and no training.
+//! 2. An encoder turns texts into vectors whose cosine says how alike they are: [`HashedEncoder`] needs no download and no training,
+//!    [`Pretrained`] is read from a folder and knows what words mean. A [`Journal`] sees to it that no text is encoded twice.
 //!
 //! ```
 //! use wane_encode::{HashedEncoder, HashedSettings};
@@ -20,9 +21,13 @@
 mod error;
 mod hashed;
 mod item_text;
+mod journal;
+mod pretrained;
 mod template;
 
 pub use error::{Error, Result};
 pub use hashed::{HashedEncoder, HashedSettings};
 pub use item_text::{item_texts, known_columns};
+pub use journal::{Encoded, Journal, TextHash};
+pub use pretrained::{Pretrained, PretrainedSettings};
 pub use template::Template;

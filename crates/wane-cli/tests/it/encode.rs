@@ -49,3 +49,28 @@ fn templates_and_lengths_are_checked() {
     let message = failure(shop(), &format!("encode {catalogue} --dim 4 --out v.parquet"));
     assert!(message.contains("dim: expected 8 to 4096, got 4"), "{message}");
 }
+
+#[test]
+fn a_pretrained_encoder_encodes_each_text_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |second: &str| {
+        let items = format!("item,title\n1,wool scarf\n2,{second}\n3,garden hose\n4,wool scarf\n5,\n");
+        fs::write(folder.path().join("items.csv"), items).unwrap();
+    };
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../wane-encode/tests/fixtures/bert");
+    let command = format!("encode items.csv --encoder {model} --out v.parquet");
+    write("blue scarf");
+    let told = done(folder.path(), &command);
+    assert!(told.contains("4 items, 16 numbers each, by transformer-2x16-"), "{told}");
+    assert!(told.contains("3 different texts; 0 of them known, 3 encoded"), "{told}");
+    write("red scarf");
+    let told = done(folder.path(), &command);
+    assert!(told.contains("3 different texts; 2 of them known, 1 encoded"), "{told}");
+    let told = done(folder.path(), &format!("{command} --int8"));
+    assert!(told.contains("0 of them known") && told.contains("-int8-"), "{told}");
+    assert!(!folder.path().join("v.parquet.journal").exists());
+    let message = failure(folder.path(), "encode items.csv --encoder no/model --out v.parquet");
+    assert!(message.contains("no/model: no such folder"), "{message}");
+    let message = failure(folder.path(), &format!("{command} --dim 8"));
+    assert!(message.contains("cannot be used with"), "{message}");
+}
