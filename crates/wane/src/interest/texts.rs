@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn few_items_have_few_axes_and_none_is_found_in_one_text() {
         let few = Vectors { dim: 12, data: vectors().data[..20 * 12].to_vec() };
-        assert_eq!(Reduction::of(&few).dim(), 5);
+        assert_eq!(Reduction::of(&few).dim(), 4);
         let same = Vectors { dim: 3, data: [1.0, 2.0, 2.0].repeat(40) };
         let nothing = Vectors { dim: 3, data: vec![0.0; 30] };
         for vectors in [same, nothing] {
