@@ -143,7 +143,7 @@ fn vectors_of_another_encoder_are_refused_where_learning_goes_on() {
         TraceSettings { epochs: 1, ..settings() }.fit(&training)
     };
     let vectors = |vectors| Catalogue { vectors, ..former.clone() };
-    let refused = |catalogue| go_on(catalogue).unwrap_err().to_string();
+    let refused = |catalogue: Option<&Catalogue>| go_on(catalogue).unwrap_err().to_string();
     assert!(refused(None).contains("`vectors`: expected 5 numbers of each item"));
     assert!(refused(Some(&vectors(None))).ends_with("got none"));
     let shorter = Vectors { dim: 4, data: vec![1.0; log.n_items() * 4] };
