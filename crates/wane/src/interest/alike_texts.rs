@@ -70,7 +70,7 @@ impl Table {
             .par_chunks(BLOCK)
             .flat_map_iter(|block| {
                 let likeness = self.likeness(block, &centres);
-                likeness.chunks_exact(centres.len()).map(|row| best(row)).collect::<Vec<_>>()
+                likeness.chunks_exact(centres.len()).map(best).collect::<Vec<_>>()
             })
             .collect();
         all.iter().zip(nearest).for_each(|(&item, cell)| members[cell].push(item));

@@ -134,6 +134,13 @@ impl Texts {
         Self { dim, reduction, rows }
     }
 
+    /// The same for so many items: of those beyond the table nothing is written.
+    #[must_use]
+    pub fn over(mut self, n_items: usize) -> Self {
+        self.rows.resize(n_items * self.dim, 0.0);
+        self
+    }
+
     /// The numbers of an item; empty where there are none of any item.
     pub fn of_item(&self, item: u32) -> &[f32] {
         self.rows.get(item as usize * self.dim..(item as usize + 1) * self.dim).unwrap_or_default()
@@ -210,6 +217,8 @@ mod tests {
         let one = Vectors { dim: 12, data: vectors.data[36..48].to_vec() };
         let (all, alone) = (Texts::of(&vectors, reduction.clone()), Texts::of(&one, reduction.clone()));
         all.of_item(3).iter().zip(alone.of_item(0)).for_each(|(a, b)| assert!((a - b).abs() < 1e-6));
+        let more = all.clone().over(500);
+        assert_eq!((more.of_item(3), more.has(450), more.rows.len()), (all.of_item(3), false, 500 * 12));
         let shorter = Vectors { dim: 11, data: vec![1.0; 22] };
         assert_eq!(Texts::of(&shorter, reduction), Texts::default());
     }

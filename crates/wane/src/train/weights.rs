@@ -202,7 +202,7 @@ impl Weights {
     }
 
     /// Adds `factor P f_j` to a row for each item.
-    pub fn add_texts(&self, features: &Features, factor: f32, rows: &mut [f32]) {
+    pub(crate) fn add_texts(&self, features: &Features, factor: f32, rows: &mut [f32]) {
         let (texts, dim) = (&features.texts, self.shape.dim.max(1));
         if texts.dim > 0 {
             let n = rows.len() / dim;

@@ -61,13 +61,18 @@ impl TraceSettings {
         Ok(self.run(training, Run { epochs, ..whole }, Some(balance), &mut record)?.0)
     }
 
-    /// What a catalogue says of each item; its vectors are made short as for a former model, or anew.
-    pub(super) fn described(&self, catalogue: Option<&Catalogue>, former: Option<&Reduction>) -> Features {
+    /// What a catalogue says of each of so many items; its vectors are made short as for a former model, or anew.
+    pub(super) fn described(
+        &self,
+        catalogue: Option<&Catalogue>,
+        n_items: usize,
+        former: Option<&Reduction>,
+    ) -> Features {
         let features = catalogue.filter(|_| self.features).map_or_else(Features::default, Features::of);
         match catalogue.filter(|_| self.texts).and_then(|catalogue| catalogue.vectors.as_ref()) {
             Some(vectors) => {
                 let reduction = former.cloned().unwrap_or_else(|| Reduction::of(vectors));
-                features.with_texts(Texts::of(vectors, reduction))
+                features.with_texts(Texts::of(vectors, reduction).over(n_items))
             }
             None => features,
         }
@@ -172,7 +177,8 @@ struct Ground<'a> {
 impl<'a> Ground<'a> {
     fn of(settings: &TraceSettings, training: &Training<'_>, log: &'a EventLog) -> Self {
         let (catalogue, goal) = (training.catalogue, training.goal);
-        let features = settings.described(catalogue, training.start.and_then(Start::reduction));
+        let features =
+            settings.described(catalogue, log.n_items(), training.start.and_then(Start::reduction));
         let links = Link::plan(log, catalogue, &features, goal, settings.link_plan());
         let fashions = match training.start {
             Some(start) => start.fashions(),

@@ -52,7 +52,7 @@ impl Start {
     ) -> Result<Self> {
         let digest = parameters.digest();
         let model = settings.load(parameters, log.n_items(), log.event_types())?;
-        let features = settings.described(catalogue, Some(&model.reduction));
+        let features = settings.described(catalogue, log.n_items(), Some(&model.reduction));
         // Folders of the first version do not tell vectors of features from those of items: all belongs to the items.
         let has_features = model.weights.features.len() == features.n_vectors() * settings.dim;
         let features = if has_features { features } else { Features::default() };
