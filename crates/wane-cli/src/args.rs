@@ -554,7 +554,8 @@ pub(crate) enum TargetsName {
 #[command(after_help = "Examples:
   wane recommend model --user 42 --explain
   wane recommend model --user 42 --as-of 2024-05-01 --filter 'price < 20 and category = \"Snacks\"' --no-repeat
-  wane recommend model --users users.csv -k 20 --out lists.parquet")]
+  wane recommend model --users users.csv -k 20 --out lists.parquet
+  wane recommend model --user 42 --catalogue today.csv --vectors today.parquet")]
 pub(crate) struct Recommend {
     /// The model folder.
     pub(crate) model: PathBuf,
@@ -573,6 +574,9 @@ pub(crate) struct Recommend {
     /// Newer events than the model's, read and added to the histories.
     #[arg(long, value_name = "EVENTS", num_args = 1..)]
     pub(crate) events: Vec<PathBuf>,
+    /// A catalogue newer than the model: its new items are known by what it says of them (trace model).
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
     /// Items that must not appear.
     #[arg(long, value_delimiter = ',', value_name = "ITEMS")]
     pub(crate) exclude: Vec<String>,
@@ -616,6 +620,9 @@ pub(crate) struct Explain {
     /// Newer events than the model's, read and added to the histories.
     #[arg(long, value_name = "EVENTS", num_args = 1..)]
     pub(crate) events: Vec<PathBuf>,
+    /// A catalogue newer than the model: its new items are known by what it says of them (trace model).
+    #[command(flatten)]
+    pub(crate) catalogue: CatalogueArgs,
     /// Ask also what score and rank would be without this event: its number as printed. May be repeated.
     #[arg(long, value_name = "EVENT", value_delimiter = ',')]
     pub(crate) without: Vec<usize>,

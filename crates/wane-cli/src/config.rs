@@ -110,9 +110,27 @@ fn read_written(path: &Path) -> Result<Written> {
         .with_context(|| format!("{}: see config/reference.toml for what may be written", path.display()))
 }
 
+impl CatalogueArgs {
+    /// Whether anything is named.
+    pub(crate) fn is_named(&self) -> bool {
+        self.catalogue.is_some() || self.vectors.is_some()
+    }
+
+    /// Where the catalogue is and how it is read.
+    pub(crate) fn sources(&self) -> Result<Sources> {
+        Ok(Sources {
+            catalogue: self.catalogue.clone(),
+            catalogue_map: CatalogueMap::parse(&self.catalogue_map.join(","))?,
+            vectors: self.vectors.clone(),
+            ..Sources::default()
+        })
+    }
+}
+
 impl EventArgs {
     /// Where the log is and how it is read.
     pub(crate) fn sources(&self, catalogue: Option<&CatalogueArgs>) -> Result<Sources> {
+        let of_catalogue = catalogue.map_or_else(|| Ok(Sources::default()), CatalogueArgs::sources)?;
         Ok(Sources {
             events: self.paths.clone(),
             options: self.read_options()?,
@@ -121,12 +139,7 @@ impl EventArgs {
                 min_user_events: self.min_user_events as usize,
                 min_item_events: self.min_item_events as usize,
             },
-            catalogue: catalogue.and_then(|catalogue| catalogue.catalogue.clone()),
-            catalogue_map: CatalogueMap::parse(
-                &catalogue.map_or_else(String::new, |c| c.catalogue_map.join(",")),
-            )?,
-            vectors: catalogue.and_then(|catalogue| catalogue.vectors.clone()),
-            without_relations: false,
+            ..of_catalogue
         })
     }
 

@@ -1,12 +1,11 @@
 //! `wane explain`: why an item has its score, and what it would be if some events had not happened.
 
 use anyhow::{Context, Result};
-use wane::artifact::Artifact;
 use wane::events::{EventLog, ItemId, format_days};
 use wane::pipeline::{Account, GroupShare, Why, Without, account};
 use wane::recommend::{AnsweredEvent, AnsweredReason, Backfill};
 
-use super::recommend::{asked_moment, histories, titled, user};
+use super::recommend::{asked_moment, histories, model, titled, user};
 use crate::args::Explain;
 use crate::terminal::{Terminal, count, table};
 
@@ -15,7 +14,7 @@ const REASONS: usize = 20;
 
 /// Runs the command.
 pub(crate) fn run(args: &Explain, terminal: Terminal) -> Result<()> {
-    let artifact = Artifact::load(&args.model)?;
+    let artifact = model(&args.model, &args.catalogue)?;
     let log = histories(&artifact, &args.events, terminal)?;
     let why = Why {
         user: user(&args.user, &log)?,
@@ -32,7 +31,7 @@ pub(crate) fn run(args: &Explain, terminal: Terminal) -> Result<()> {
 fn item(name: &str, log: &EventLog) -> Result<ItemId> {
     log.items().position(name).map(ItemId).with_context(|| {
         let near = log.items().name(0);
-        format!("item `{name}` is unknown to the model (ids look like `{near}`); fit it again with events or a catalogue that have it")
+        format!("item `{name}` is unknown to the model (ids look like `{near}`); name a --catalogue that has it, or fit it again with events that do")
     })
 }
 

@@ -8,17 +8,17 @@ use anyhow::{Context, Result, bail};
 use wane::artifact::Artifact;
 use wane::events::read::{ReadOptions, Table, is_user_column, read_events};
 use wane::events::{EventLog, Timestamp, UserId, format_days, join, write_table};
-use wane::pipeline::{Asked, answers, answers_table};
+use wane::pipeline::{Asked, answers, answers_table, over_catalogue};
 use wane::recommend::{Answer, AnsweredItem, Backfill, Filter, FilterSettings, ListSettings};
 
 use super::features::just_after;
-use crate::args::Recommend;
+use crate::args::{CatalogueArgs, Recommend};
 use crate::config::moment;
 use crate::terminal::{Terminal, table};
 
 /// Runs the command.
 pub(crate) fn run(args: &Recommend, terminal: Terminal) -> Result<()> {
-    let artifact = Artifact::load(&args.model)?;
+    let artifact = model(&args.model, &args.catalogue)?;
     let log = histories(&artifact, &args.events, terminal)?;
     let catalogue = artifact.catalogue.as_ref();
     let filter = Filter::new(
@@ -47,6 +47,12 @@ pub(crate) fn run(args: &Recommend, terminal: Terminal) -> Result<()> {
     }
 }
 
+/// A model, over a newer catalogue where one is named.
+pub(crate) fn model(path: &Path, catalogue: &CatalogueArgs) -> Result<Artifact> {
+    let artifact = Artifact::load(path)?;
+    if catalogue.is_named() { Ok(over_catalogue(artifact, &catalogue.sources()?)?) } else { Ok(artifact) }
+}
+
 /// The model's histories, with newer events where they are given.
 pub(crate) fn histories(artifact: &Artifact, newer: &[PathBuf], terminal: Terminal) -> Result<EventLog> {
     if newer.is_empty() {
@@ -57,7 +63,7 @@ pub(crate) fn histories(artifact: &Artifact, newer: &[PathBuf], terminal: Termin
     let strange = newer.items().iter().filter(|name| known.position(name).is_none()).count();
     if strange > 0 {
         terminal.remark(format!(
-            "{strange} items of the newer events are unknown to the model; fit it again to use them"
+            "{strange} items of the newer events are unknown to the model; fit it again, or name a --catalogue that has them"
         ));
     }
     let known_types = artifact.log.event_types();

@@ -109,7 +109,10 @@ fn a_model_without_a_catalogue_has_no_categories() {
 fn what_is_not_there_is_named() {
     for (question, expected) in [
         ("--user nobody --item i01", "user `nobody` has no events in the model's log (ids look like `u000`)"),
-        ("--user u000 --item tea", "item `tea` is unknown to the model (ids look like `i00`); fit it again"),
+        (
+            "--user u000 --item tea",
+            "item `tea` is unknown to the model (ids look like `i00`); name a --catalogue",
+        ),
         (
             "--user u000 --item i01 --as-of 2024-01-01 --without 1",
             "setting `without`: expected no event, as u000 has none before 2024-01-01T00:00:00Z, got 1",

@@ -151,9 +151,9 @@ fn newer_events_that_say_nothing_are_remarked_on() {
     fs::write(&path, "user,item,time,type\nu000,zzz,2024-03-05,view\nu000,i00,2024-03-05,wink\n").unwrap();
     let run = wane(shop(), &format!("recommend model --user u000 --events {} -k 1", path.display()));
     assert_eq!(run.status, Some(0));
-    assert!(
-        run.err.contains("1 items of the newer events are unknown to the model; fit it again to use them")
-    );
+    assert!(run.err.contains(
+        "1 items of the newer events are unknown to the model; fit it again, or name a --catalogue"
+    ));
     let expected = "events of type wink weigh nothing: the model knows cart, favourite, purchase, view";
     assert!(run.err.contains(expected), "{}", run.err);
 }
@@ -173,4 +173,40 @@ fn lists_are_written_to_files() {
     let table = Table::open(&write("lists.parquet")).unwrap();
     assert_eq!(table.rows(), written.len() * 4);
     assert!(["user", "item", "score"].iter().all(|name| table.column(name).is_some()), "{:?}", table.names());
+}
+
+/// A catalogue of so many teas and tools for the log of twelve items.
+fn write_catalogue(folder: &std::path::Path, name: &str, n_items: usize) {
+    let words = ["green tea leaves", "black tea leaves", "steel hammer tool", "steel chisel tool"];
+    let row = |item: usize| format!("i{item:02},\"{} {}\",{}\n", words[item % 4], item / 4, words[item % 4]);
+    let rows: String = (0..n_items).map(row).collect();
+    fs::write(folder.join(format!("{name}.csv")), format!("item,title,category\n{rows}")).unwrap();
+    done(folder, &format!("encode {name}.csv --out {name}.parquet -q"));
+}
+
+#[test]
+fn items_newer_than_the_model_are_recommended_by_what_is_written_of_them() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("newer-items");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    Log::new().write_csv(&folder.join("events.csv"));
+    write_catalogue(&folder, "then", 12);
+    write_catalogue(&folder, "now", 13);
+    done(
+        &folder,
+        "fit events.csv --catalogue then.csv --vectors then.parquet --model trace --epochs 2 --out model",
+    );
+    let more = "--catalogue now.csv --vectors now.parquet";
+    let answers = json(&folder, &format!("recommend model --user u00 -k 13 --json {more}"));
+    let items = answers[0]["items"].as_array().unwrap();
+    let new = items.iter().find(|item| item["item"] == "i12").unwrap();
+    assert_eq!(new["title"], "green tea leaves 3");
+    assert!(reasons(new).iter().any(|reason| reason["relation"] == "alike-text"));
+    adds_up(new);
+    let text = done(&folder, &format!("explain model --user u00 --item i12 {more}"));
+    assert!(text.starts_with("green tea leaves 3 (i12)"), "{text}");
+    let text = failure(&folder, "explain model --user u00 --item i12");
+    assert!(text.contains("name a --catalogue that has it"), "{text}");
+    let text = failure(shop(), "recommend model --user u000 --catalogue shop/catalogue.parquet");
+    assert!(text.contains("fit one with --model trace"), "{text}");
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Catalogue;
+use super::{Catalogue, Texts};
 use crate::events::ItemId;
 
 /// Price bands, with equally many items each.
@@ -19,6 +19,8 @@ pub struct Features {
     pub names: Vec<String>,
     offsets: Vec<usize>,
     features: Vec<u32>,
+    /// What is written of items: to a model, each of its numbers is one more feature, which items have more or less of.
+    pub texts: Texts,
 }
 
 impl Features {
@@ -50,12 +52,29 @@ impl Features {
             names: places.keys().map(ToString::to_string).collect(),
             offsets: vec![0],
             features: Vec::new(),
+            texts: Texts::default(),
         };
         for names in names {
             features.features.extend(names.iter().filter_map(|name| places.get(name.as_str())));
             features.offsets.push(features.features.len());
         }
         features
+    }
+
+    /// The same with what is written of the items.
+    #[must_use]
+    pub fn with_texts(self, texts: Texts) -> Self {
+        Self { texts, ..self }
+    }
+
+    /// Vectors that a model learns for them: of each feature, then of each number of the texts.
+    pub fn n_vectors(&self) -> usize {
+        self.n_features + self.texts.dim
+    }
+
+    /// Whether anything is known of an item.
+    pub fn describe(&self, item: u32) -> bool {
+        !self.of_item(item).is_empty() || self.texts.has(item)
     }
 
     /// The features of an item.

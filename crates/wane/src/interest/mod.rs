@@ -4,6 +4,7 @@
 //! decay.
 
 mod alike;
+mod alike_texts;
 mod catalogue;
 mod departments;
 mod features;
@@ -11,13 +12,16 @@ mod mined;
 mod read;
 mod relations;
 mod similarity;
+mod texts;
 mod write;
 
 pub use alike::alike;
+pub use alike_texts::alike_texts;
 pub use catalogue::{Catalogue, Vectors};
 pub use departments::Departments;
 pub use features::Features;
 pub use mined::{Mined, Pairing};
 pub use read::{CatalogueFile, CatalogueInspection, CatalogueMap, read_catalogue};
 pub use relations::Relation;
+pub use texts::{Reduction, Texts};
 pub use write::write_catalogue;

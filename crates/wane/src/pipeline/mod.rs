@@ -26,7 +26,8 @@ pub use recommend::{Asked, answers, answers_table};
 
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
-use crate::recommend::{Learned, ModelSettings, Start, Training};
+use crate::interest::Catalogue;
+use crate::recommend::{Learned, ModelSettings, Recommender, Start, TraceSettings, Training};
 use crate::train::Monitor;
 
 /// Fits a model to a whole log, ready to be saved.
@@ -61,6 +62,32 @@ pub fn start(artifact: &Artifact) -> Result<Start> {
         return Err(Error::setting("from", expected, artifact.settings.name()));
     };
     Start::new(settings, artifact.parameters.clone(), &artifact.log, artifact.catalogue.as_ref())
+}
+
+/// A saved model over a newer catalogue. Items that it never saw are known by what the catalogue says of them: features, texts,
+/// and the items that they are like. Nothing is learned. Vectors that are not given anew stay as they were.
+///
+/// # Errors
+/// [`Error::Setting`] for a model that knows items by their events alone, or vectors by another encoder; whatever reading
+/// finds wrong.
+pub fn over_catalogue(artifact: Artifact, sources: &Sources) -> Result<Artifact> {
+    let ModelSettings::Trace(settings) = &artifact.settings else {
+        let expected =
+            "a trace model, the only one that knows new items by a catalogue; fit one with --model trace";
+        return Err(Error::setting("catalogue", expected, artifact.settings.name()));
+    };
+    let start = start(&artifact)?;
+    let (log, catalogue, _) = read::describe(artifact.log, artifact.catalogue.clone(), sources)?;
+    let catalogue = catalogue.map(|catalogue| {
+        let former = artifact.catalogue.filter(|_| catalogue.vectors.is_none());
+        let vectors = former.and_then(|former| former.over(log.items()).vectors);
+        Catalogue { vectors: catalogue.vectors.clone().or(vectors), ..catalogue.over(log.items()) }
+    });
+    let goal = start.goal();
+    let training =
+        Training { goal, start: Some(&start), ..Training::new(&log, catalogue.as_ref(), artifact.seed) };
+    let parameters = TraceSettings { epochs: 0, ..settings.clone() }.fit(&training)?.parameters();
+    Ok(Artifact { parameters, log, catalogue, ..artifact })
 }
 
 /// What a saved model learned, where it is one that has something to say of itself.

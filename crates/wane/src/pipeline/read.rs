@@ -95,41 +95,52 @@ impl Dataset {
     /// # Errors
     /// Whatever reading the catalogue finds wrong.
     pub fn with_catalogue(mut self, sources: &Sources) -> Result<Self> {
-        if let Some(path) = &sources.catalogue {
-            let file = CatalogueFile::open(path, &sources.catalogue_map)?;
-            self.log = self.log.with_items(file.item_names());
-            let (mut catalogue, inspection) = file.align(self.log.items())?;
-            if sources.without_relations {
-                catalogue.relations.clear();
-            }
-            self.catalogue = Some(catalogue);
-            self.catalogue_inspection = Some(inspection);
-        }
-        if let Some(path) = &sources.vectors {
-            let file = CatalogueFile::open(path, &CatalogueMap::default())?;
-            if !file.item_names().any(|name| self.log.items().position(name).is_some()) {
-                return Err(Error::Empty {
-                    what: format!("{} has no item of the log or the catalogue", path.display()),
-                    remedy: "Write item ids in both as in the other".to_owned(),
-                });
-            }
-            self.log = self.log.with_items(file.item_names());
-            let mut vectors = file.align(self.log.items())?.0;
-            vectors.extra.clear();
-            if vectors.vectors.is_none() {
-                return Err(Error::Malformed {
-                    path: path.clone(),
-                    reason: "no column of vectors".to_owned(),
-                    remedy:
-                        "Give a table with an item column and a column `vector`, as wane encode writes it"
-                            .to_owned(),
-                });
-            }
-            self.catalogue = Some(match self.catalogue {
-                Some(catalogue) => Catalogue { vectors: vectors.vectors, ..catalogue.over(self.log.items()) },
-                None => vectors,
-            });
-        }
+        let described = describe(self.log, self.catalogue, sources)?;
+        (self.log, self.catalogue, self.catalogue_inspection) = described;
         Ok(self)
     }
+}
+
+/// A log and what was known of its items, with the catalogue and the vectors of the sources, if they have them: a catalogue takes
+/// the place of the former.
+pub(super) fn describe(
+    mut log: EventLog,
+    mut catalogue: Option<Catalogue>,
+    sources: &Sources,
+) -> Result<(EventLog, Option<Catalogue>, Option<CatalogueInspection>)> {
+    let mut inspection = None;
+    if let Some(path) = &sources.catalogue {
+        let file = CatalogueFile::open(path, &sources.catalogue_map)?;
+        log = log.with_items(file.item_names());
+        let (mut aligned, account) = file.align(log.items())?;
+        if sources.without_relations {
+            aligned.relations.clear();
+        }
+        (catalogue, inspection) = (Some(aligned), Some(account));
+    }
+    if let Some(path) = &sources.vectors {
+        let file = CatalogueFile::open(path, &CatalogueMap::default())?;
+        if !file.item_names().any(|name| log.items().position(name).is_some()) {
+            return Err(Error::Empty {
+                what: format!("{} has no item of the log or the catalogue", path.display()),
+                remedy: "Write item ids in both as in the other".to_owned(),
+            });
+        }
+        log = log.with_items(file.item_names());
+        let mut vectors = file.align(log.items())?.0;
+        vectors.extra.clear();
+        if vectors.vectors.is_none() {
+            return Err(Error::Malformed {
+                path: path.clone(),
+                reason: "no column of vectors".to_owned(),
+                remedy: "Give a table with an item column and a column `vector`, as wane encode writes it"
+                    .to_owned(),
+            });
+        }
+        catalogue = Some(match catalogue {
+            Some(catalogue) => Catalogue { vectors: vectors.vectors, ..catalogue.over(log.items()) },
+            None => vectors,
+        });
+    }
+    Ok((log, catalogue, inspection))
 }

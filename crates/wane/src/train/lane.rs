@@ -10,8 +10,7 @@
 //! Backward, the softmax gives `dz = p - y`; the recurrence has the adjoint `A <- exp(-(lambda dt + delta)) A`, run from the last
 //! event to the first, along which `dv_i = sum_m w A_m` and `d lambda_m -= dt kept <A_m, S_m>` are read off.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::Accum;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -20,6 +19,8 @@ use super::corpus::{Corpus, Example};
 use super::fashions::Fashions;
 use super::kernels::{Retreat, add_scaled, advance, dot, softmax};
 use super::link_pass::LinkPass;
+use super::links::Link;
+use super::products::{product, table, table_mut};
 use super::weights::{Group, Shape, Weights, sigmoid};
 use crate::decay::TimeBasis;
 use crate::events::{History, UserId};
@@ -41,6 +42,16 @@ pub(super) struct Step<'a> {
     pub(super) share: f32,
     pub(super) fashions: &'a Fashions,
     pub(super) dropout: Dropout,
+    /// Which members have their own vector: the others are met as if they were new.
+    pub(super) keeps: &'a [bool],
+}
+
+impl Step<'_> {
+    /// Whether a relation is silent of a member. Nothing is mined yet of an item that is new; where that were heard in training, it
+    /// would do the work of the text, and its absence would then count against the item.
+    pub(super) fn is_silent(&self, link: &Link, member: u32) -> bool {
+        self.corpus.features.texts.dim > 0 && link.is_mined() && !self.keeps[member as usize]
+    }
 }
 
 /// Shares of numbers that are dropped in training.
@@ -339,18 +350,4 @@ fn fill_mask(mask: &mut Vec<f32>, n: usize, share: f32, random: &mut SmallRng) {
         mask.extend(four);
     }
     mask.truncate(n);
-}
-
-fn table(values: &[f32], rows: usize, columns: usize) -> MatRef<'_, f32> {
-    MatRef::from_row_major_slice(values, rows, columns)
-}
-
-fn table_mut(values: &mut [f32], rows: usize, columns: usize) -> MatMut<'_, f32> {
-    MatMut::from_row_major_slice_mut(values, rows, columns)
-}
-
-fn product(out: MatMut<'_, f32>, a: MatRef<'_, f32>, b: MatRef<'_, f32>, accum: Accum) {
-    if out.nrows() > 0 {
-        matmul(out, accum, a, b, 1.0, Par::Seq);
-    }
 }

@@ -7,7 +7,7 @@
 //! - What the example's own user put into a mined link to a target is taken out of it ([`OwnPairs`]), and mined
 //!   relations are silent about the known history, as when the model is asked; see [`Link::is_mined`].
 
-use super::batch::{ABSENT, Members};
+use super::batch::ABSENT;
 use super::corpus::Example;
 use super::kernels::{asinh_all, exp_all};
 use super::lane::{Step, reset};
@@ -95,17 +95,21 @@ impl NearLinks {
     }
 
     /// Looks up a member's links; returns the place of its row, if there is anything in it.
-    fn load(&mut self, link: &Link, number: usize, member: u32, members: &Members) -> Option<u32> {
+    fn load(&mut self, step: &Step<'_>, number: usize, member: u32) -> Option<u32> {
+        let (link, members) = (&step.corpus.links[number], step.members);
         let place = number * members.items.len() + member as usize;
         if self.ranges[place].0 == ABSENT {
             let first = self.candidates.len();
             let mut add = |to: ItemId, strength| {
-                if let Some(candidate) = members.candidate(to.0) {
+                if let Some(candidate) = members.candidate(to.0).filter(|&place| !step.is_silent(link, place))
+                {
                     self.candidates.push(candidate);
                     self.strengths.push(strength);
                 }
             };
-            link.strengths(ItemId(members.items[member as usize]), &mut add);
+            if !step.is_silent(link, member) {
+                link.strengths(ItemId(members.items[member as usize]), &mut add);
+            }
             self.ranges[place] = (first as u32, self.candidates.len() as u32);
         }
         let (first, last) = self.ranges[place];
@@ -165,7 +169,7 @@ impl LinkPass {
             said.events.clear();
             let within = events.newer.iter().take_while(|&&newer| newer < link.reach as f32).count();
             for event in 0..within {
-                if let Some(place) = near.load(link, number, events.members[event], step.members) {
+                if let Some(place) = near.load(step, number, events.members[event]) {
                     said.events.push((event as u32, place));
                     events.need(step, event);
                 }

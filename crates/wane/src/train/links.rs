@@ -2,7 +2,7 @@
 
 use super::Goal;
 use crate::events::{EventLog, ItemId};
-use crate::interest::{Catalogue, Departments, Features, Mined, Pairing, Relation, alike};
+use crate::interest::{Catalogue, Departments, Features, Mined, Pairing, Relation, alike, alike_texts};
 
 /// Links of a mined relation over all items, where that leaves an item [`LEAST`].
 const LINKS: usize = 1_000_000;
@@ -48,7 +48,7 @@ pub struct LinkPlan {
     pub window: usize,
     /// Links kept of each item in a mined relation.
     pub top: usize,
-    /// Links kept of each item to those that the catalogue describes alike; 0: none.
+    /// Links kept of each item to those that the catalogue describes alike, by features and by texts; 0: none.
     pub alike: usize,
     /// Whether the catalogue's own relations speak.
     pub given: bool,
@@ -86,6 +86,10 @@ impl Link {
             let mut visits = vec![0; log.n_items()];
             log.events().items().iter().for_each(|item| visits[item.index()] += 1);
             add("alike", LinkRows::Given(alike("alike", features, &visits, plan.alike)));
+        }
+        if plan.reach > 0 && plan.alike > 0 && features.texts.dim > 0 {
+            let relation = alike_texts("alike-text", &features.texts, log.n_items(), plan.alike);
+            add("alike-text", LinkRows::Given(relation));
         }
         let given = catalogue
             .filter(|_| plan.given && plan.reach > 0)

@@ -13,6 +13,7 @@ mod links;
 mod monitor;
 mod parameters;
 mod popularity;
+mod products;
 mod trainer;
 mod weights;
 

@@ -1,5 +1,6 @@
 //! The training loop: batches, steps and epochs.
 
+use faer::Accum;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
@@ -10,6 +11,7 @@ use super::corpus::Corpus;
 use super::fashions::Fashions;
 use super::kernels::add_scaled;
 use super::lane::{self, Dropout, Lane};
+use super::products::{add_product, product, table, table_mut};
 use super::weights::{Group, Shape, Weights};
 
 /// Shares of a batch that run side by side. A fixed number, so that sums are taken in one order on any machine.
@@ -20,6 +22,9 @@ const EXAMPLE_IN_EVENTS: usize = 24;
 
 /// Vectors that one thread gathers at once.
 const TOGETHER: usize = 128;
+
+/// Rows of the projection whose gradients one thread sums.
+const BACK: usize = 16;
 
 /// Steps of an epoch at least, where that leaves a batch of [`LEAST_BATCH`].
 const STEPS: usize = 100;
@@ -46,7 +51,8 @@ pub struct Recipe {
     pub average: f32,
     /// Share of the log-Q correction for items that are candidates more often than others, 0 to 1.
     pub correction: f32,
-    /// Probability with which an item with features is met as if it were new: without vector, bias and popularity.
+    /// Probability with which an item with features or a text is met as if it were new: without vector, bias and popularity, and
+    /// where texts speak without what is mined of it.
     pub id_dropout: f32,
     /// Step size of relations, kernels and popularity, relative.
     pub shared_rate: f32,
@@ -85,6 +91,8 @@ pub struct Trainer<'a> {
     gathered: Vec<f32>,
     /// Which members have their own vector in this step.
     keeps: Vec<bool>,
+    /// What is written of the members.
+    texts: Vec<f32>,
     /// Candidates that have not.
     new: Vec<u32>,
     fashions: Fashions,
@@ -109,6 +117,7 @@ impl<'a> Trainer<'a> {
             lanes: (0..LANES).map(|_| Lane::default()).collect(),
             gathered: Vec::new(),
             keeps: Vec::new(),
+            texts: Vec::new(),
             new: Vec::new(),
             fashions: Fashions::default(),
             offsets: Vec::new(),
@@ -154,7 +163,7 @@ impl<'a> Trainer<'a> {
         for item in (0..weights.shape.items).filter(|&item| !is_trained[item]) {
             weights.vectors[item * weights.shape.dim..][..weights.shape.dim].fill(0.0);
             let novelty = weights.group(Group::Novelty).first().copied();
-            let is_known = !self.corpus.features.of_item(item as u32).is_empty();
+            let is_known = self.corpus.features.describe(item as u32);
             weights.bias[item] = novelty.filter(|_| is_known).unwrap_or(low);
         }
         weights
@@ -208,6 +217,7 @@ impl<'a> Trainer<'a> {
             offsets: &self.offsets,
             share: 1.0 / examples as f32,
             fashions: &self.fashions,
+            keeps: &self.keeps,
             dropout: Dropout { events: self.recipe.dropout, query: self.recipe.query_dropout },
         };
         let parts = split_evenly(self.corpus, visits);
@@ -233,15 +243,17 @@ impl<'a> Trainer<'a> {
         self.new.iter().for_each(|&place| total.shared[novelty] += total.offsets[place as usize]);
     }
 
-    /// Vectors `e_j = id_j + sum of its features' vectors / sqrt(their number)` of the members, and offsets of the candidates.
+    /// Vectors `e_j = id_j + sum of its features' vectors / sqrt(their number) + P f_j` of the members, and offsets of the candidates.
     fn gather(&mut self, random: &mut StdRng) {
         let dim = self.weights.shape.dim;
         let features = self.corpus.features;
         let items = &self.members.items;
         self.keeps.clear();
-        self.keeps.extend(items.iter().map(|&item| {
-            features.of_item(item).is_empty() || random.random::<f32>() >= self.recipe.id_dropout
-        }));
+        self.keeps.extend(
+            items
+                .iter()
+                .map(|&item| !features.describe(item) || random.random::<f32>() >= self.recipe.id_dropout),
+        );
         self.gathered.resize(items.len() * dim, 0.0);
         let rows = self.gathered.par_chunks_exact_mut(dim).with_min_len(TOGETHER);
         rows.zip(items).zip(&self.keeps).for_each(|((row, &item), is_kept)| {
@@ -256,6 +268,7 @@ impl<'a> Trainer<'a> {
                 add_scaled(row, feature_share(own), vector);
             }
         });
+        self.gather_texts();
         self.offsets.clear();
         let candidates = &self.members.items[..self.members.candidates];
         let corpus = self.corpus;
@@ -272,6 +285,23 @@ impl<'a> Trainer<'a> {
             let expected = chosen + batch * corpus.wanted[item as usize] as f32;
             bias - self.recipe.correction * expected.min(1.0).ln()
         }));
+    }
+
+    /// Adds `P f_j` to the vectors of the members.
+    fn gather_texts(&mut self) {
+        let (texts, dim) = (&self.corpus.features.texts, self.weights.shape.dim);
+        if texts.dim == 0 {
+            return;
+        }
+        self.texts.clear();
+        self.members.items.iter().for_each(|&item| self.texts.extend(texts.of_item(item)));
+        let projection = self.weights.projection(self.corpus.features);
+        let blocks =
+            self.gathered.par_chunks_mut(TOGETHER * dim).zip(self.texts.par_chunks(TOGETHER * texts.dim));
+        blocks.for_each(|(rows, texts_of_rows)| {
+            let n = rows.len() / dim;
+            add_product(table_mut(rows, n, dim), table(texts_of_rows, n, texts.dim), projection, 1.0);
+        });
     }
 
     fn update(&mut self) {
@@ -295,8 +325,29 @@ impl<'a> Trainer<'a> {
         self.weights.shared[mixing].iter_mut().for_each(|w| *w *= keep);
     }
 
-    /// Updates the vectors of the members' features.
+    /// `dP = F^T G` over the members.
+    fn project_back(&self, gradients: &mut [f32]) {
+        let (n, of_text, dim) =
+            (self.members.items.len(), self.corpus.features.texts.dim, self.weights.shape.dim);
+        let rows = gradients.par_chunks_mut(BACK * dim).enumerate();
+        rows.for_each(|(block, gradients)| {
+            let k = gradients.len() / dim;
+            let texts = table(&self.texts, n, of_text).subcols(block * BACK, k);
+            let vectors = table(&self.lanes[0].vectors, n, dim);
+            product(table_mut(gradients, k, dim), texts.transpose(), vectors, Accum::Replace);
+        });
+    }
+
+    /// Updates the vectors of the members' features, and the projection of their texts.
     fn update_features(&mut self, step: Step) {
+        let (gradients, is_touched) = self.feature_gradients();
+        let touched = (0u32..).zip(is_touched).filter(|(_, is_touched)| *is_touched);
+        let touched: Vec<(u32, u32)> = touched.map(|(feature, _)| (feature, feature)).collect();
+        self.features.update(&mut self.weights.features, &touched, &gradients, step);
+    }
+
+    /// Gradients of the features' vectors and of the projection, and which of them the members touch.
+    fn feature_gradients(&self) -> (Vec<f32>, Vec<bool>) {
         let Shape { dim, features, .. } = self.weights.shape;
         let mut gradients = vec![0.0; features * dim];
         let mut is_touched = vec![false; features];
@@ -307,9 +358,10 @@ impl<'a> Trainer<'a> {
                 add_scaled(&mut gradients[feature as usize * dim..][..dim], feature_share(own), gradient);
             }
         }
-        let touched = (0u32..).zip(is_touched).filter(|(_, is_touched)| *is_touched);
-        let touched: Vec<(u32, u32)> = touched.map(|(feature, _)| (feature, feature)).collect();
-        self.features.update(&mut self.weights.features, &touched, &gradients, step);
+        let first = self.corpus.features.n_features;
+        is_touched[first..].fill(true);
+        self.project_back(&mut gradients[first * dim..]);
+        (gradients, is_touched)
     }
 }
 

@@ -6,10 +6,12 @@
 
 use std::ops::Range;
 
+use faer::MatRef;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::kernels::add_scaled;
+use super::products::{add_product, table, table_mut};
 use super::trainer::feature_share;
 use crate::decay::TimeBasis;
 use crate::interest::Features;
@@ -19,7 +21,7 @@ use crate::interest::Features;
 pub struct Shape {
     /// Items N.
     pub items: usize,
-    /// Catalogue features (categories, brands, price bands).
+    /// Catalogue features (categories, brands, price bands), then numbers of the items' texts.
     pub features: usize,
     /// Length d of a vector.
     pub dim: usize,
@@ -131,7 +133,7 @@ pub struct Weights {
     pub shape: Shape,
     /// `id_j`: item vectors, row by row.
     pub vectors: Vec<f32>,
-    /// Vectors of catalogue features, row by row.
+    /// Vectors of catalogue features, then the projection P of texts, row by row.
     pub features: Vec<f32>,
     /// `b_j`.
     pub bias: Vec<f32>,
@@ -185,7 +187,7 @@ impl Weights {
         &mut self.shared[range]
     }
 
-    /// `e_j = id_j + sum of its features' vectors / sqrt(their number)` of every item, row by row.
+    /// `e_j = id_j + sum of its features' vectors / sqrt(their number) + P f_j` of every item, row by row.
     pub fn item_vectors(&self, features: &Features) -> Vec<f32> {
         let mut vectors = self.vectors.clone();
         for (item, vector) in (0u32..).zip(vectors.chunks_exact_mut(self.shape.dim.max(1))) {
@@ -195,7 +197,25 @@ impl Weights {
                 add_scaled(vector, feature_share(own), known);
             }
         }
+        self.add_texts(features, 1.0, &mut vectors);
         vectors
+    }
+
+    /// Adds `factor P f_j` to a row for each item.
+    pub(crate) fn add_texts(&self, features: &Features, factor: f32, rows: &mut [f32]) {
+        let (texts, dim) = (&features.texts, self.shape.dim.max(1));
+        if texts.dim > 0 {
+            let n = rows.len() / dim;
+            let (rows, texts) =
+                (table_mut(rows, n, dim), table(&texts.rows()[..n * texts.dim], n, texts.dim));
+            add_product(rows, texts, self.projection(features), factor);
+        }
+    }
+
+    /// `P`: a row for each number of the texts.
+    pub(super) fn projection(&self, features: &Features) -> MatRef<'_, f32> {
+        let first = features.n_features * self.shape.dim;
+        table(&self.features[first..], features.texts.dim, self.shape.dim)
     }
 
     /// The time basis that the raw weights stand for.

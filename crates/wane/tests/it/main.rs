@@ -20,4 +20,5 @@ mod resume;
 mod simulator;
 mod spending;
 mod survival;
+mod texts;
 mod trace;

@@ -104,6 +104,7 @@ impl Balance {
         let rows = weights.group_mut(Group::Mixing).chunks_exact_mut((shape.dim * shape.dim).max(1));
         rows.enumerate().for_each(|(m, rows)| rows.iter_mut().for_each(|w| *w *= factor(m)));
         weights.bias.iter_mut().for_each(|bias| *bias *= factor(shape.scales));
+        weights.group_mut(Group::Novelty).iter_mut().for_each(|bias| *bias *= factor(shape.scales));
         let fashions = weights.group_mut(Group::Fashions).iter_mut();
         fashions.enumerate().for_each(|(h, weight)| *weight *= factor(shape.scales + 1 + h));
         let gains = weights.group_mut(Group::Gains).iter_mut();

@@ -13,7 +13,7 @@ use super::record::{Best, Least, Record};
 use super::{Start, TraceModel, TraceSettings};
 use crate::error::Result;
 use crate::events::{EventLog, ItemId, Timestamp};
-use crate::interest::Features;
+use crate::interest::{Catalogue, Features, Reduction, Texts};
 use crate::recommend::{Goal, Query, Question, Recommender, Scores, Training, Validation};
 use crate::train::{Corpus, Group, Link, PopularityTable, Progress, Shape, Trainer, Weights};
 
@@ -34,6 +34,7 @@ impl TraceSettings {
         self.check()?;
         if let Some(start) = training.start {
             start.check(self, training.goal)?;
+            start.check_vectors(training.catalogue)?;
         }
         let known = training.start.and_then(|start| start.newest_event(training.log));
         // A model that knows the whole log has learned the answers already: then nothing can tell it when to stop.
@@ -58,6 +59,23 @@ impl TraceSettings {
             }
         };
         Ok(self.run(training, Run { epochs, ..whole }, Some(balance), &mut record)?.0)
+    }
+
+    /// What a catalogue says of each of so many items; its vectors are made short as for a former model, or anew.
+    pub(super) fn described(
+        &self,
+        catalogue: Option<&Catalogue>,
+        n_items: usize,
+        former: Option<&Reduction>,
+    ) -> Features {
+        let features = catalogue.filter(|_| self.features).map_or_else(Features::default, Features::of);
+        match catalogue.filter(|_| self.texts).and_then(|catalogue| catalogue.vectors.as_ref()) {
+            Some(vectors) => {
+                let reduction = former.cloned().unwrap_or_else(|| Reduction::of(vectors));
+                features.with_texts(Texts::of(vectors, reduction).over(n_items))
+            }
+            None => features,
+        }
     }
 
     /// Takes out what is switched off: from these values no gradient leads away.
@@ -159,7 +177,8 @@ struct Ground<'a> {
 impl<'a> Ground<'a> {
     fn of(settings: &TraceSettings, training: &Training<'_>, log: &'a EventLog) -> Self {
         let (catalogue, goal) = (training.catalogue, training.goal);
-        let features = catalogue.filter(|_| settings.features).map_or_else(Features::default, Features::of);
+        let features =
+            settings.described(catalogue, log.n_items(), training.start.and_then(Start::reduction));
         let links = Link::plan(log, catalogue, &features, goal, settings.link_plan());
         let fashions = match training.start {
             Some(start) => start.fashions(),
@@ -172,7 +191,7 @@ impl<'a> Ground<'a> {
         let popularity = PopularityTable::new(&events, log.n_items(), &fashions);
         let shape = Shape {
             items: log.n_items(),
-            features: features.n_features,
+            features: features.n_vectors(),
             dim: settings.dim,
             scales: settings.scales,
             types: log.event_types().len(),

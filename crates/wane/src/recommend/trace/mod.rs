@@ -6,7 +6,8 @@
 //!   of the item at several half-lives, and for each relation r the sum `x_rj = sum_i kappa_r(a_i, s_i, n_i) R_r[i, j]`, whose
 //!   kernel `kappa_r` is a signed mixture of the same time scales, so that it may rise before it falls. Items that the
 //!   user knows already are told of a little differently ([`familiar`]).
-//! - Item vectors are `e_j = v_j = id_j + features of the catalogue`: an item that nobody touched is known by its features.
+//! - Item vectors are `e_j = v_j = id_j + features of the catalogue + P f_j`, with the vector `f_j` of what is written of the item,
+//!   made short ([`Texts`](crate::interest::Texts)): an item that nobody touched is known by its features and its text.
 //! - Every score is a sum over events by construction: the vector part is linear in them, and the saturated sum of a
 //!   relation is shared in proportion to what each event put in. There is no table of users.
 //!
@@ -39,7 +40,7 @@ use super::search::dot;
 use super::{Explanation, Parameters, Query, Reason, Recommender, Remainder, Scored, Scores};
 use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
-use crate::interest::Features;
+use crate::interest::{Features, Reduction};
 use crate::train::{Goal, Group, Link, PopularityTable, Shape, Weights, add_scaled, asinh_all, recent};
 use familiar::Familiarity;
 use search::Searching;
@@ -56,6 +57,8 @@ pub struct TraceModel {
     /// Items and times of the training events, oldest first: popularity is counted from them.
     events: Vec<(Timestamp, ItemId)>,
     goal: Goal,
+    /// How what is written of items was made short; of no numbers where it does not speak.
+    reduction: Reduction,
     searching: Searching,
 }
 
@@ -71,7 +74,8 @@ impl TraceModel {
     ) -> Self {
         let vectors = weights.item_vectors(features).into();
         let searching = Searching::default();
-        Self { basis: weights.basis(), weights, vectors, links, popularity, events, goal, searching }
+        let (basis, reduction) = (weights.basis(), features.texts.reduction.clone());
+        Self { basis, weights, vectors, links, popularity, events, goal, reduction, searching }
     }
 
     /// The learned time scales.

@@ -206,12 +206,15 @@ fn digest_of_log(log: &EventLog) -> String {
     digest.finish()
 }
 
-/// What a catalogue says to a trace model: features and relations.
+/// What a catalogue says to a trace model: features, vectors and relations.
 fn digest_of_catalogue(catalogue: &Catalogue) -> String {
     let (mut digest, features) = (Digest::default(), Features::of(catalogue));
     features.names.iter().for_each(|name| digest.text(name));
     for item in 0..catalogue.items.len() as u32 {
         digest.numbers(features.of_item(item).iter().map(|feature| feature.to_le_bytes()));
+    }
+    if let Some(vectors) = &catalogue.vectors {
+        digest.numbers(vectors.data.iter().map(|value| value.to_le_bytes()));
     }
     for relation in &catalogue.relations {
         let (offsets, targets, weights) = relation.rows();

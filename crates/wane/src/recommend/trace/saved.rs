@@ -3,7 +3,7 @@
 use super::{TraceModel, TraceSettings};
 use crate::error::{Error, Result};
 use crate::events::{ItemId, Timestamp};
-use crate::interest::{Departments, Features, Mined, Pairing, Relation};
+use crate::interest::{Departments, Features, Mined, Pairing, Reduction, Relation};
 use crate::recommend::{Array, Parameters};
 use crate::train::{Goal, Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
@@ -25,6 +25,10 @@ pub(super) fn parameters(model: &TraceModel) -> Parameters {
         .with("popularity_rates", Array::F32(model.popularity.rates().to_vec()))
         .with("popularity_times", Array::I64(model.events.iter().map(|event| event.0.millis()).collect()))
         .with("popularity_items", Array::U32(model.events.iter().map(|event| event.1.0).collect()));
+    if model.reduction.dim() > 0 {
+        let Reduction { mean, axes } = model.reduction.clone();
+        parameters = parameters.with("text_mean", Array::F32(mean)).with("text_axes", Array::F32(axes));
+    }
     for group in Group::ALL {
         parameters = parameters.with(group.name(), Array::F32(weights.group(group).to_vec()));
     }
@@ -108,6 +112,7 @@ impl TraceSettings {
         let half_lives: Vec<f32> = rates.iter().map(|rate| std::f32::consts::LN_2 / rate).collect();
         let popularity = PopularityTable::new(&events, n_items, &half_lives);
         let features = take_features(&mut parameters, self.dim)?;
+        let reduction = take_reduction(&mut parameters, features.len() / self.dim)?;
         let shape = Shape {
             items: n_items,
             features: features.len() / self.dim,
@@ -139,7 +144,8 @@ impl TraceSettings {
             }
             own.copy_from_slice(&values);
         }
-        Ok(TraceModel::new(weights, &Features::default(), links, popularity, events, goal))
+        let model = TraceModel::new(weights, &Features::default(), links, popularity, events, goal);
+        Ok(TraceModel { reduction, ..model })
     }
 }
 
@@ -153,6 +159,20 @@ fn take_features(parameters: &mut Parameters, dim: usize) -> Result<Vec<f32>> {
         return Ok(features);
     }
     Err(damaged("feature_vectors", &format!("vectors of {dim} numbers")))
+}
+
+/// How what is written of items was made short, where it speaks: its numbers have the last of the features' vectors.
+fn take_reduction(parameters: &mut Parameters, n_vectors: usize) -> Result<Reduction> {
+    if !parameters.0.contains_key("text_mean") {
+        return Ok(Reduction::default());
+    }
+    let reduction =
+        Reduction { mean: parameters.take_f32("text_mean")?, axes: parameters.take_f32("text_axes")? };
+    let (length, dim) = (reduction.length(), reduction.dim());
+    if dim > 0 && dim <= n_vectors && dim * length == reduction.axes.len() {
+        return Ok(reduction);
+    }
+    Err(damaged("text_axes", &format!("axes of {length} numbers, each with a vector")))
 }
 
 /// A pairing as a number: 0 for together.

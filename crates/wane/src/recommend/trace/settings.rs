@@ -40,6 +40,8 @@ pub struct TraceSettings {
     pub vectors: bool,
     /// Whether the catalogue's categories, brands and prices shape the vectors.
     pub features: bool,
+    /// Whether the catalogue's vectors, which say what is written of items, shape the vectors.
+    pub texts: bool,
     /// Whether the catalogue's own relations speak.
     pub relations: bool,
     /// Places that speak for their own items again (events, or baskets where those are predicted); 0: none.
@@ -50,7 +52,8 @@ pub struct TraceSettings {
     pub window: usize,
     /// Links kept of each item in a mined relation at most; on large catalogues fewer, to a million in all, but 30.
     pub top: usize,
-    /// Links kept of each item to those that the catalogue's features describe alike; 0: none.
+    /// Links kept of each item to those that the catalogue's features describe alike, and to those of which its vectors say much
+    /// the same is written; 0: none.
     pub alike: usize,
 }
 
@@ -71,6 +74,7 @@ impl Default for TraceSettings {
             popularity: true,
             vectors: true,
             features: true,
+            texts: true,
             relations: true,
             repeats: 500,
             reach: 20,

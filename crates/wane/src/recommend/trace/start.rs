@@ -4,6 +4,8 @@
 //!   has no name in the former model starts as it does in a first fit, but for two things: an item that the former model
 //!   knows by a feature starts from its features alone, and a feature that it does not know starts at 0, so that it moves
 //!   no item that is known.
+//! - What is written of items is made short as it was for the former model, whose projection goes on. So its vectors must be by
+//!   the same encoder: items known to both must mean the same in both.
 //! - Relations and popularity are counted anew, over the half-lives that the former model learned weights for.
 //! - Learned from are the events after the newest one that the former model knew; the others are known as history.
 
@@ -12,9 +14,13 @@ use std::sync::Arc;
 use super::{TraceModel, TraceSettings};
 use crate::error::{Error, Result};
 use crate::events::{EventLog, ItemId, Timestamp, Vocab};
-use crate::interest::{Catalogue, Features};
+use crate::interest::{Catalogue, Features, Reduction, Texts};
 use crate::recommend::{Goal, Parameters};
-use crate::train::{Group, Link, Shape, Weights, add_scaled, feature_share};
+use crate::train::{Group, Link, Shape, Weights, add_scaled, dot, feature_share};
+
+/// Mean cosine of the short vectors of items known to both catalogues, at least, for them to be by one encoder. Words weigh a
+/// little otherwise in another catalogue; vectors of another encoder have nothing in common.
+const SAME: f32 = 0.8;
 
 /// A fitted trace model with the names of what it knows; see the module's documentation.
 #[derive(Debug, Clone)]
@@ -27,6 +33,8 @@ pub struct Start {
     event_types: Vec<String>,
     /// Names of the features that have a vector, sorted.
     features: Vec<String>,
+    /// What was written of the items.
+    texts: Texts,
     last: Option<Timestamp>,
     digest: String,
 }
@@ -44,9 +52,9 @@ impl Start {
     ) -> Result<Self> {
         let digest = parameters.digest();
         let model = settings.load(parameters, log.n_items(), log.event_types())?;
-        let features = catalogue.filter(|_| settings.features).map_or_else(Features::default, Features::of);
+        let features = settings.described(catalogue, log.n_items(), Some(&model.reduction));
         // Folders of the first version do not tell vectors of features from those of items: all belongs to the items.
-        let has_features = model.weights.features.len() == features.n_features * settings.dim;
+        let has_features = model.weights.features.len() == features.n_vectors() * settings.dim;
         let features = if has_features { features } else { Features::default() };
         Ok(Self {
             own_vectors: without_features(&model.weights, &features),
@@ -55,6 +63,7 @@ impl Start {
             items: Arc::clone(log.items()),
             event_types: log.event_types().to_vec(),
             features: features.names,
+            texts: features.texts,
             last: log.span().map(|(_, last)| last),
             digest,
         })
@@ -68,6 +77,43 @@ impl Start {
     /// Its newest event, where a log has newer ones: only these are learned from. Where it has none, all are.
     pub fn newest_event(&self, log: &EventLog) -> Option<Timestamp> {
         self.last.filter(|&last| log.span().is_some_and(|(_, newest)| newest > last))
+    }
+
+    /// How it made short what is written of items, if that spoke.
+    pub(super) fn reduction(&self) -> Option<&Reduction> {
+        Some(&self.model.reduction).filter(|reduction| reduction.dim() > 0)
+    }
+
+    /// Proves that a catalogue's vectors mean what they meant.
+    pub(super) fn check_vectors(&self, catalogue: Option<&Catalogue>) -> Result<()> {
+        let Some(reduction) = self.reduction() else { return Ok(()) };
+        let vectors = catalogue.and_then(|catalogue| Some((catalogue, catalogue.vectors.as_ref()?)));
+        let expected = format!(
+            "{} numbers of each item, by the encoder of the model that learning goes on from",
+            reduction.length()
+        );
+        let refuse = |got: &dyn std::fmt::Display| Err(Error::setting("vectors", &expected, got));
+        let Some((catalogue, vectors)) = vectors else { return refuse(&"none") };
+        if vectors.dim != reduction.length() {
+            return refuse(&vectors.dim);
+        }
+        let now = Texts::of(vectors, reduction.clone());
+        let (mut sum, mut n) = (0.0, 0);
+        for (item, name) in (0u32..).zip(catalogue.items.iter()) {
+            let former = self.items.position(name).map_or(&[][..], |former| self.texts.of_item(former));
+            let length = (dot(former, former) * dot(now.of_item(item), now.of_item(item))).sqrt();
+            if length > 0.0 {
+                sum += dot(former, now.of_item(item)) / length;
+                n += 1;
+            }
+        }
+        let mean = sum / n.max(1) as f32;
+        if n > 0 && mean < SAME {
+            return refuse(&format!(
+                "others: cosine {mean:.2} between the former and the new vectors of the same items"
+            ));
+        }
+        Ok(())
     }
 
     /// SHA-256 of all that was learned.
@@ -98,7 +144,8 @@ impl Start {
         same("displacement", &former.displacement, &settings.displacement)?;
         same("popularity", &former.popularity, &settings.popularity)?;
         same("vectors", &former.vectors, &settings.vectors)?;
-        same("features", &former.features, &settings.features)
+        same("features", &former.features, &settings.features)?;
+        same("texts", &former.texts, &settings.texts)
     }
 
     /// What was learned, laid out by other vocabularies.
@@ -115,7 +162,8 @@ impl Start {
         let mut weights = Weights::start(shape, &half_lives, seed);
         let known = self.copy_features(&mut weights, features);
         self.copy_items(&mut weights, log.items(), |item| {
-            features.of_item(item).iter().any(|&feature| known[feature as usize])
+            let is_read = self.reduction().is_some() && features.texts.has(item);
+            is_read || features.of_item(item).iter().any(|&feature| known[feature as usize])
         });
         self.copy_shared(&mut weights, log.event_types(), links);
         weights
@@ -135,7 +183,14 @@ impl Start {
                     true
                 })
             });
-        known.collect()
+        let known = known.collect();
+        if let Some(reduction) = self.reduction() {
+            let former = &self.model.weights.features;
+            let projection = &former[former.len() - reduction.dim() * dim..];
+            let first = weights.features.len() - projection.len();
+            weights.features[first..].copy_from_slice(projection);
+        }
+        known
     }
 
     /// `is_described`: whether the former model knows a feature of the item.
@@ -200,7 +255,7 @@ fn copy_rows(weights: &mut Weights, former: &Weights, group: Group, width: usize
     }
 }
 
-/// `id_j = e_j - sum of its features' vectors / sqrt(their number)`.
+/// `id_j = e_j - sum of its features' vectors / sqrt(their number) - P f_j`.
 fn without_features(weights: &Weights, features: &Features) -> Vec<f32> {
     let dim = weights.shape.dim;
     let mut vectors = weights.vectors.clone();
@@ -210,6 +265,7 @@ fn without_features(weights: &Weights, features: &Features) -> Vec<f32> {
             add_scaled(vector, -feature_share(own), &weights.features[feature as usize * dim..][..dim]);
         }
     }
+    weights.add_texts(features, -1.0, &mut vectors);
     vectors
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::events::{EventColumns, EventLog, EventTypeId, ItemId, Timestamp};
-use crate::interest::{Departments, Features, Relation};
+use crate::interest::{Departments, Features, Reduction, Relation, Texts, Vectors};
 use crate::train::{Goal, Link, LinkPlan, LinkRows, PopularityTable, Shape};
 
 /// Five users over seven items, two event types, gaps from none to weeks, repeats.
@@ -33,11 +33,19 @@ fn features() -> Features {
     Features::from_names(&names)
 }
 
+/// The same with texts of three numbers; of the fifth item nothing is written.
+fn features_and_texts() -> Features {
+    let number = |place: usize| if place / 3 == 4 { 0.0 } else { (place as f32 * 1.7).sin() };
+    let vectors = Vectors { dim: 3, data: (0..21).map(number).collect() };
+    let axes = vec![0.9, 0.1, -0.3, 0.2, 0.8, 0.1, -0.4, 0.2, 0.7];
+    features().with_texts(Texts::of(&vectors, Reduction { mean: vec![0.1, -0.2, 0.1], axes }))
+}
+
 /// `id_dropout`: the share of items that are met as new, known by their features alone.
-fn check(goal: Goal, negatives: usize, id_dropout: f32) {
+fn check(goal: Goal, negatives: usize, id_dropout: f32, features: &Features) {
     let log = log();
     let plan = LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, alike: 2, given: false };
-    let mut links = Link::plan(&log, None, &features(), goal, plan);
+    let mut links = Link::plan(&log, None, features, goal, plan);
     let departments = vec![("food".to_owned(), vec![0, 3]), ("toys".to_owned(), vec![1, 2, 6])];
     links[0].rows = LinkRows::Repeat(Departments::from_items(7, departments).unwrap());
     let given = Relation::from_links("goes with", 7, (0..7).map(|i| (ItemId(i), ItemId((i + 3) % 7), 0.7)));
@@ -45,11 +53,10 @@ fn check(goal: Goal, negatives: usize, id_dropout: f32) {
     let mut events: Vec<_> = log.events().iter().map(|event| (event.time, event.item)).collect();
     events.sort_unstable();
     let popularity = PopularityTable::new(&events, 7, &[3.0, f32::INFINITY]);
-    let features = features();
-    let corpus = Corpus::new(&log, &links, &features, &popularity, goal, &[]);
+    let corpus = Corpus::new(&log, &links, features, &popularity, goal, &[]);
     let shape = Shape {
         items: 7,
-        features: features.n_features,
+        features: features.n_vectors(),
         dim: 5,
         scales: 3,
         types: 2,
@@ -74,15 +81,7 @@ fn check(goal: Goal, negatives: usize, id_dropout: f32) {
     let (vectors, offsets) = (trainer.lanes[0].vectors.clone(), trainer.lanes[0].offsets.clone());
     let (keeps, new) = (trainer.keeps.clone(), trainer.new.len());
     assert_eq!(new > 0, id_dropout > 0.0, "{new} new items");
-    let mut of_features = vec![0.0; trainer.weights.features.len()];
-    for (place, &item) in members.iter().enumerate() {
-        let own = features.of_item(item);
-        for &feature in own {
-            for k in 0..5 {
-                of_features[feature as usize * 5 + k] += feature_share(own) * vectors[place * 5 + k];
-            }
-        }
-    }
+    let of_features = trainer.feature_gradients().0;
     let mut compare = |what: &str, analytic: f32, change: &dyn Fn(&mut Weights) -> &mut f32| {
         let step = 4e-3;
         let before = *change(&mut trainer.weights);
@@ -117,22 +116,28 @@ fn check(goal: Goal, negatives: usize, id_dropout: f32) {
 
 #[test]
 fn every_gradient_is_that_of_the_loss_for_the_next_item() {
-    check(Goal::NextItem, 100, 0.0);
+    check(Goal::NextItem, 100, 0.0, &features());
 }
 
 #[test]
 fn every_gradient_is_that_of_the_loss_for_the_next_basket() {
-    check(Goal::NextBasket, 100, 0.0);
+    check(Goal::NextBasket, 100, 0.0, &features());
 }
 
 #[test]
 fn every_gradient_is_that_of_the_loss_with_sampled_candidates() {
-    check(Goal::NextItem, 3, 0.0);
+    check(Goal::NextItem, 3, 0.0, &features());
 }
 
 #[test]
 fn every_gradient_is_that_of_the_loss_where_items_are_met_as_new() {
-    check(Goal::NextItem, 100, 0.5);
+    check(Goal::NextItem, 100, 0.5, &features());
+}
+
+#[test]
+fn every_gradient_is_that_of_the_loss_where_texts_speak() {
+    check(Goal::NextItem, 100, 0.0, &features_and_texts());
+    check(Goal::NextItem, 3, 0.5, &features_and_texts());
 }
 
 #[test]
@@ -142,12 +147,12 @@ fn the_threads_do_not_matter() {
         pool.install(|| {
             let log = log();
             let plan = LinkPlan { repeats: 9, reach: 4, window: 2, top: 5, alike: 2, given: false };
-            let links = Link::plan(&log, None, &features(), Goal::NextItem, plan);
-            let (features, popularity) = (features(), PopularityTable::new(&[], 7, &[]));
+            let (features, popularity) = (features_and_texts(), PopularityTable::new(&[], 7, &[]));
+            let links = Link::plan(&log, None, &features, Goal::NextItem, plan);
             let corpus = Corpus::new(&log, &links, &features, &popularity, Goal::NextItem, &[]);
             let shape = Shape {
                 items: 7,
-                features: features.n_features,
+                features: features.n_vectors(),
                 dim: 8,
                 scales: 2,
                 types: 2,
