@@ -404,7 +404,7 @@ pub(crate) struct Encode {
     /// What is written of an item, columns in braces; what an item lacks is left out [default: title, category, brand, description].
     #[arg(long, value_name = "TEXT")]
     pub(crate) template: Option<String>,
-    /// Folder of a pretrained encoder [default: the built-in encoder].
+    /// Folder of a pretrained encoder, or its name where Hugging Face's tools have fetched it [default: the built-in encoder].
     #[arg(long, value_name = "FOLDER")]
     pub(crate) encoder: Option<PathBuf>,
     /// Pretrained: linear layers in 8-bit integers, faster and nearly the same.

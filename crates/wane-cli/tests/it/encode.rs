@@ -69,6 +69,6 @@ fn a_pretrained_encoder_encodes_each_text_once() {
     let told = done(folder.path(), &format!("{command} --int8"));
     assert!(told.contains("0 of them known") && told.contains("-int8-"), "{told}");
     assert!(!folder.path().join("v.parquet.journal").exists());
-    let message = failure(folder.path(), "encode items.csv --encoder no/model --out v.parquet");
-    assert!(message.contains("no/model: no such folder"), "{message}");
+    let message = failure(folder.path(), "encode items.csv --encoder ./no-model --out v.parquet");
+    assert!(message.contains("./no-model: no such folder"), "{message}");
 }

@@ -1,8 +1,9 @@
 //! A model's folder, as Hugging Face and sentence-transformers lay it out, or as WordLlama's package does: weights and tokenisers
 //! in folders of their own.
 
-use std::fs;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use serde::de::DeserializeOwned;
 use tokenizers::{Tokenizer, TruncationParams};
@@ -20,12 +21,22 @@ pub(super) struct Folder {
 }
 
 impl Folder {
+    /// Opens a folder, or the model of a name (`sentence-transformers/all-MiniLM-L6-v2`) in the cache of Hugging Face's own tools:
+    /// what lies there was fetched by them, and nothing is fetched here.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        if !path.is_dir() {
+        if path.is_dir() {
+            return Ok(Self { path: path.to_owned() });
+        }
+        let Some(name) = hub_name(path) else {
             let mend = "Give the folder of a model, with config.json, tokenizer.json and model.safetensors";
             return Err(Error::model(path, "no such folder", mend));
-        }
-        Ok(Self { path: path.to_owned() })
+        };
+        let cache = hub_cache(|variable| env::var_os(variable));
+        cached(&cache, name).map(|path| Self { path }).ok_or_else(|| {
+            let reason = format!("no such folder, nor a model of that name in {}", cache.display());
+            let mend = format!("Fetch it with `hf download {name}`, or copy its files and give their folder");
+            Error::model(path, reason, &mend)
+        })
     }
 
     /// An error about one of its files.
@@ -103,5 +114,64 @@ impl Folder {
         let cut = max_tokens.map(|max_length| TruncationParams { max_length, ..TruncationParams::default() });
         let done = tokenizer.with_truncation(cut);
         done.map(|_| ()).map_err(|error| self.error("tokenizer.json", error, "Allow more tokens"))
+    }
+}
+
+/// A name on the hub: owner and model.
+fn hub_name(path: &Path) -> Option<&str> {
+    let name = path.to_str()?;
+    let (owner, model) = name.split_once('/')?;
+    let is_part = |part: &str| {
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        part.starts_with(|first: char| first.is_ascii_alphanumeric()) && part.chars().all(is_letter)
+    };
+    (is_part(owner) && is_part(model)).then_some(name)
+}
+
+/// Where Hugging Face's tools keep what they fetched.
+fn hub_cache(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let home = || variable("HOME").or_else(|| variable("USERPROFILE")).map(PathBuf::from).unwrap_or_default();
+    let under = |name: &str, below: &str| variable(name).map(|path| PathBuf::from(path).join(below));
+    under("HF_HUB_CACHE", "")
+        .or_else(|| under("HF_HOME", "hub"))
+        .or_else(|| under("XDG_CACHE_HOME", "huggingface/hub"))
+        .unwrap_or_else(|| home().join(".cache/huggingface/hub"))
+}
+
+/// The newest snapshot of a model.
+fn cached(cache: &Path, name: &str) -> Option<PathBuf> {
+    let model = cache.join(format!("models--{}", name.replace('/', "--")));
+    let revision = fs::read_to_string(model.join("refs/main")).ok()?;
+    Some(model.join("snapshots").join(revision.trim())).filter(|path| path.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_looked_up_in_the_cache() {
+        let cache = tempfile::tempdir().unwrap();
+        let snapshot = cache.path().join("models--some--model-v2/snapshots/abc");
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::create_dir_all(cache.path().join("models--some--model-v2/refs")).unwrap();
+        fs::write(cache.path().join("models--some--model-v2/refs/main"), "abc\n").unwrap();
+        assert_eq!(cached(cache.path(), "some/model-v2"), Some(snapshot));
+        assert_eq!(cached(cache.path(), "some/other"), None);
+        for (path, is_name) in
+            [("a/b", true), ("./a", false), ("../b", false), ("a/b/c", false), ("/a", false)]
+        {
+            assert_eq!(hub_name(Path::new(path)).is_some(), is_name, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_cache_is_where_its_tools_look() {
+        let of = |set: &'static [(&str, &str)]| {
+            hub_cache(|name| set.iter().find(|(own, _)| *own == name).map(|(_, value)| value.into()))
+        };
+        assert_eq!(of(&[("HOME", "/h")]), Path::new("/h/.cache/huggingface/hub"));
+        assert_eq!(of(&[("HOME", "/h"), ("HF_HOME", "/x")]), Path::new("/x/hub"));
+        assert_eq!(of(&[("HF_HUB_CACHE", "/c"), ("HF_HOME", "/x")]), Path::new("/c"));
     }
 }

@@ -35,7 +35,7 @@ fn missing_files_are_named() {
         let message = failure(folder.path());
         assert!(message.contains(file) && message.contains(mend), "{message}");
     }
-    let message = failure(Path::new("no/such/folder"));
+    let message = failure(Path::new("/no/such/folder"));
     assert!(
         message.contains("no such folder") && message.contains("config.json, tokenizer.json"),
         "{message}"
