@@ -2,7 +2,7 @@
 //!
 //! The file: a line with the format's name, the encoder's fingerprint and the length of a vector, then for each text the hash of its
 //! letters (16 bytes), its vector (little-endian `f32`) and a checksum of both (4 bytes). A record that was cut off or garbled by
-//! what ended the work ends the file; what stands before it is true.
+//! what ended the work ends the file; what stands before it is true. A static table encodes quicker than a file is written, and has none.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -49,7 +49,7 @@ impl TextHash {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: File,
+    file: Option<File>,
     dim: usize,
     known: HashMap<TextHash, Vec<f32>>,
 }
@@ -73,6 +73,9 @@ impl Journal {
     pub fn open(path: &Path, encoder: &Pretrained) -> Result<Self> {
         let failed = |error| Error::journal(path, error);
         let dim = encoder.dim();
+        if encoder.is_table() {
+            return Ok(Self { path: path.to_owned(), file: None, dim, known: HashMap::new() });
+        }
         let head = format!("wane vectors 1 {} {dim}\n", encoder.fingerprint());
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
@@ -87,7 +90,7 @@ impl Journal {
         }
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
         file.set_len(whole as u64).map_err(failed)?;
-        let mut journal = Self { path: path.to_owned(), file, dim, known };
+        let mut journal = Self { path: path.to_owned(), file: Some(file), dim, known };
         if whole == 0 {
             journal.write(head.as_bytes())?;
         }
@@ -123,14 +126,10 @@ impl Journal {
         let mut rest: Vec<(TextHash, &String)> = different.into_iter().collect();
         rest.sort_unstable_by_key(|(hash, text)| (std::cmp::Reverse(text.len()), hash.0));
         for part in rest.chunks(TOGETHER) {
-            let own: Vec<String> = part.iter().map(|(_, text)| (*text).clone()).collect();
+            let own: Vec<&str> = part.iter().map(|(_, text)| text.as_str()).collect();
             let vectors = encoder.encode(&own)?;
-            let mut records = Vec::new();
-            for ((hash, _), vector) in part.iter().zip(vectors.chunks_exact(self.dim)) {
-                write_record(*hash, vector, &mut records);
-                self.known.insert(*hash, vector.to_vec());
-            }
-            self.write(&records)?;
+            let records = part.iter().map(|(hash, _)| *hash).zip(vectors.chunks_exact(self.dim));
+            self.keep(records)?;
             advance(part.len() as u64);
         }
         let mut vectors = Vec::with_capacity(texts.len() * self.dim);
@@ -148,11 +147,25 @@ impl Journal {
     /// # Errors
     /// [`Error::Journal`] where that fails.
     pub fn finish(self) -> Result<()> {
+        let Some(file) = self.file else { return Ok(()) };
+        drop(file);
         fs::remove_file(&self.path).map_err(|error| Error::journal(&self.path, error))
     }
 
+    fn keep<'a>(&mut self, records: impl Iterator<Item = (TextHash, &'a [f32])>) -> Result<()> {
+        let mut bytes = Vec::new();
+        for (hash, vector) in records {
+            if self.file.is_some() {
+                write_record(hash, vector, &mut bytes);
+            }
+            self.known.insert(hash, vector.to_vec());
+        }
+        self.write(&bytes)
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|error| Error::journal(&self.path, error))
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(bytes).map_err(|error| Error::journal(&self.path, error))
     }
 }
 

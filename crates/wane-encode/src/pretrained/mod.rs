@@ -9,6 +9,7 @@ mod table;
 mod tensors;
 mod transformer;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -146,15 +147,24 @@ impl Pretrained {
         &self.fingerprint
     }
 
+    /// Whether it is a static table, which takes next to no time.
+    pub fn is_table(&self) -> bool {
+        matches!(self.network, Network::Table(_))
+    }
+
     /// The tokens of a text as the network meets them.
     ///
     /// # Errors
     /// [`Error::Text`] where the tokeniser cannot read it.
     pub fn tokens(&self, text: &str) -> Result<Vec<u32>> {
-        let text = text.trim();
-        let text = if self.lowercase { text.to_lowercase() } else { text.to_owned() };
-        let is_special = matches!(self.network, Network::Transformer(_));
-        let encoding = self.tokenizer.encode_fast(format!("{}{text}", self.prefix), is_special);
+        let mut text = Cow::Borrowed(text.trim());
+        if self.lowercase {
+            text = text.to_lowercase().into();
+        }
+        if !self.prefix.is_empty() {
+            text = format!("{}{text}", self.prefix).into();
+        }
+        let encoding = self.tokenizer.encode_fast(text, !self.is_table());
         Ok(encoding.map_err(|error| Error::Text { reason: error.to_string() })?.get_ids().to_vec())
     }
 
@@ -163,8 +173,9 @@ impl Pretrained {
     ///
     /// # Errors
     /// [`Error::Text`] where the tokeniser cannot read one.
-    pub fn encode(&self, texts: &[String]) -> Result<Vec<f32>> {
-        let tokens: Vec<Vec<u32>> = texts.par_iter().map(|text| self.tokens(text)).collect::<Result<_>>()?;
+    pub fn encode<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<f32>> {
+        let tokens: Vec<Vec<u32>> =
+            texts.par_iter().map(|text| self.tokens(text.as_ref())).collect::<Result<_>>()?;
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|&text| std::cmp::Reverse(tokens[text].len()));
         let batches = batches(&order, &tokens);
