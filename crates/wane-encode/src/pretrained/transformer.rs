@@ -92,13 +92,12 @@ const DISTILBERT: Names = Names {
 };
 
 /// Families that can be read, by their `model_type`.
-const FAMILIES: [(&str, &Names); 6] = [
+const FAMILIES: [(&str, &Names); 5] = [
     ("bert", &BERT),
     ("roberta", &ROBERTA),
     ("xlm-roberta", &ROBERTA),
     ("camembert", &ROBERTA),
     ("distilbert", &DISTILBERT),
-    ("electra", &Names { prefixes: ["", "electra."], ..BERT }),
 ];
 
 /// An encoder's weights.
