@@ -13,6 +13,7 @@ use wane::pipeline::{Asked, Contest, Dataset, Picture, Sources, answers, compare
 use wane::recommend::{Filter, FilterSettings, ListSettings, ModelSettings};
 use wane::simulate::{ShopSettings, Truth, simulate};
 
+use super::encode::by_built_in;
 use super::evaluate::metric_table;
 use super::features::just_after;
 use super::recommend::words;
@@ -33,9 +34,12 @@ pub(crate) fn run(args: &Demo, terminal: Terminal) -> Result<()> {
     let shop = args.out.join("shop");
     let simulated = simulate(&ShopSettings::default(), args.seed)?;
     write(&simulated, &shop, TableFormat::Parquet)?;
+    let (catalogue, vectors) = (shop.join("catalogue.parquet"), shop.join("vectors.parquet"));
+    by_built_in(&catalogue, &vectors)?;
     let mut sources = Sources {
         events: vec![shop.join("events.parquet")],
-        catalogue: Some(shop.join("catalogue.parquet")),
+        catalogue: Some(catalogue),
+        vectors: Some(vectors),
         ..Sources::default()
     };
     sources.cleaning.max_events_per_day = Some(BOT_EVENTS_PER_DAY);

@@ -27,54 +27,81 @@ struct Done {
     journal: Option<Journal>,
 }
 
+/// Items and what is written of them.
+struct Written {
+    items: Arc<Vocab>,
+    texts: Vec<String>,
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &Encode, terminal: Terminal) -> Result<()> {
     let template = args.template.as_deref().map(Template::parse).transpose()?;
-    let file = CatalogueFile::open(&args.catalogue, &CatalogueMap::parse(&args.catalogue_map.join(","))?)?;
-    let items = Arc::new(Vocab::from_names(file.item_names()));
-    let (catalogue, _) = file.align(&items)?;
-    let texts = item_texts(&catalogue, template.as_ref())?;
+    let map = CatalogueMap::parse(&args.catalogue_map.join(","))?;
+    let written = read(&args.catalogue, &map, template.as_ref())?;
     let done = match &args.encoder {
-        None => built_in(args, &texts, terminal)?,
-        Some(folder) => pretrained(folder, args, &texts, terminal)?,
+        None => {
+            let spinner = terminal.spinner("encoding items");
+            let done = built_in(&written.texts, &HashedSettings { dim: args.dim, seed: args.seed })?;
+            spinner.finish_and_clear();
+            done
+        }
+        Some(folder) => pretrained(folder, args, &written.texts, terminal)?,
     };
-    let Done { vectors, encoder, told, journal } = done;
-    let dim = vectors.dim;
-    let says: Vec<bool> = vectors.data.chunks_exact(dim).map(|row| row.iter().any(|x| *x != 0.0)).collect();
-    let hashes = texts.iter().map(|text| Some(TextHash::of(text).to_hex())).collect();
-    let table = Catalogue {
-        items: Arc::clone(&items),
-        listed: says.clone(),
-        extra: [
-            (ENCODER.to_owned(), vec![Some(encoder.clone()); items.len()]),
-            (TEXT_HASH.to_owned(), hashes),
-        ]
-        .into(),
-        vectors: Some(vectors),
-        ..Catalogue::default()
-    };
-    write_catalogue(&table, &args.out)?;
-    journal.map_or(Ok(()), Journal::finish)?;
-    let encoded = says.iter().filter(|says| **says).count();
+    let (n_items, dim) = (written.items.len(), done.vectors.dim);
+    let encoded = write(&written, &done, &args.out)?;
+    done.journal.map_or(Ok(()), Journal::finish)?;
     let mut words = vec![format!(
-        "{}: {} items, {dim} numbers each, by {encoder}",
+        "{}: {} items, {dim} numbers each, by {}",
         args.out.display(),
         count(encoded as u64),
+        done.encoder
     )];
-    words.extend(told);
-    if encoded < items.len() {
-        words.push(format!("{} items have no text and no vector", count((items.len() - encoded) as u64)));
+    words.extend(done.told);
+    if encoded < n_items {
+        words.push(format!("{} items have no text and no vector", count((n_items - encoded) as u64)));
     }
-    let shown = texts.iter().enumerate().filter(|(_, text)| !text.is_empty()).take(SHOWN);
-    words.extend(shown.map(|(item, text)| format!("  {}: {text}", items.name(item))));
+    let shown = written.texts.iter().enumerate().filter(|(_, text)| !text.is_empty()).take(SHOWN);
+    words.extend(shown.map(|(item, text)| format!("  {}: {text}", written.items.name(item))));
     terminal.line(words.join("\n"))
 }
 
-fn built_in(args: &Encode, texts: &[String], terminal: Terminal) -> Result<Done> {
-    let spinner = terminal.spinner("encoding items");
-    let encoder = HashedEncoder::fit(texts, &HashedSettings { dim: args.dim, seed: args.seed })?;
+/// Encodes a catalogue as it is by the built-in encoder.
+pub(crate) fn by_built_in(catalogue: &Path, out: &Path) -> Result<()> {
+    let written = read(catalogue, &CatalogueMap::default(), None)?;
+    let done = built_in(&written.texts, &HashedSettings::default())?;
+    write(&written, &done, out)?;
+    Ok(())
+}
+
+fn read(catalogue: &Path, map: &CatalogueMap, template: Option<&Template>) -> Result<Written> {
+    let file = CatalogueFile::open(catalogue, map)?;
+    let items = Arc::new(Vocab::from_names(file.item_names()));
+    let (catalogue, _) = file.align(&items)?;
+    Ok(Written { items, texts: item_texts(&catalogue, template)? })
+}
+
+/// Writes the table; returns how many items have a vector.
+fn write(written: &Written, done: &Done, out: &Path) -> Result<usize> {
+    let Written { items, texts } = written;
+    let rows = done.vectors.data.chunks_exact(done.vectors.dim);
+    let says: Vec<bool> = rows.map(|row| row.iter().any(|x| *x != 0.0)).collect();
+    let encoded = says.iter().filter(|says| **says).count();
+    let hashes = texts.iter().map(|text| Some(TextHash::of(text).to_hex())).collect();
+    let encoders = vec![Some(done.encoder.clone()); items.len()];
+    let table = Catalogue {
+        items: Arc::clone(items),
+        listed: says,
+        extra: [(ENCODER.to_owned(), encoders), (TEXT_HASH.to_owned(), hashes)].into(),
+        vectors: Some(done.vectors.clone()),
+        ..Catalogue::default()
+    };
+    write_catalogue(&table, out)?;
+    Ok(encoded)
+}
+
+fn built_in(texts: &[String], settings: &HashedSettings) -> Result<Done> {
+    let encoder = HashedEncoder::fit(texts, settings)?;
     let vectors = Vectors { dim: encoder.dim(), data: encoder.encode(texts) };
-    spinner.finish_and_clear();
     Ok(Done { vectors, encoder: encoder.fingerprint(), told: None, journal: None })
 }
 
