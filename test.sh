@@ -32,8 +32,9 @@ cargo test --workspace --locked
 step "documentation"
 RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked
 
+# As tests are compiled: in release all dependencies would be built once more, with other features than the README's command needs.
 step "benches compile"
-cargo bench --workspace --locked --no-run
+cargo test --workspace --locked --benches --no-run
 
 step "the README's main command"
 out=$(mktemp -d)
