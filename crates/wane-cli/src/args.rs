@@ -261,17 +261,22 @@ pub(crate) struct Forecast {
 ///
 /// With --user it prints that user's interests with their strength, the probability of another event within the horizon, how many
 /// events are to come (with 95 % intervals) and when what past events excite has halved; --report draws them. With --tags it gives the
-/// likeliest categories (and brands, ...) of every user, for mailings and CRM.
+/// likeliest categories (and brands, ...) of every user, for mailings and CRM. --summarise has a small language model, read from a file,
+/// say it in words: tags of the catalogue, and a paragraph of which each sentence names the events that it rests on.
 #[derive(Debug, Args)]
 #[command(mut_arg("paths", |paths| paths.required(true)))]
 #[command(after_help = "Examples:
   wane profile sales.parquet --catalogue products.parquet --user 42 --report user-42.html
   wane profile sales.parquet --catalogue products.parquet --user 42 --by brand --as-of 2024-05-01 --horizon 14d
+  wane profile sales.parquet --catalogue products.parquet --user 42 --user 43 --summarise SmolLM2-135M-Instruct.Q4_1.gguf
   wane profile sales.parquet --catalogue products.parquet --tags --by category,brand --top 5 --out tags.parquet")]
 pub(crate) struct Profile {
-    /// The user to look at.
+    /// The user to look at; more of them by writing it again.
     #[arg(long, value_name = "ID", required_unless_present = "tags", conflicts_with = "tags")]
-    pub(crate) user: Option<String>,
+    pub(crate) user: Vec<String>,
+    /// Say it in words too, by the language model in this GGUF file or folder (a Llama with a byte-level tokeniser).
+    #[arg(long, value_name = "FILE", conflicts_with = "tags")]
+    pub(crate) summarise: Option<PathBuf>,
     /// Tags of all users.
     #[arg(long)]
     pub(crate) tags: bool,

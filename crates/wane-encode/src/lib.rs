@@ -18,16 +18,20 @@
 //! # Ok::<(), wane_encode::Error>(())
 //! ```
 
+mod decoder;
 mod error;
 mod hashed;
 mod item_text;
 mod journal;
 mod pretrained;
+mod summary;
 mod template;
 
+pub use decoder::{Decoder, Reading};
 pub use error::{Error, Result};
 pub use hashed::{HashedEncoder, HashedSettings};
 pub use item_text::{item_texts, known_columns};
 pub use journal::{Encoded, Journal, TextHash};
 pub use pretrained::{Pretrained, PretrainedSettings};
+pub use summary::{Sentence, Summary, TagWord, summarise};
 pub use template::Template;

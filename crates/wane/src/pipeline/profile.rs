@@ -29,8 +29,8 @@ pub struct ProfileAsked<'a> {
     pub as_of: Option<Timestamp>,
     /// Days ahead.
     pub horizon: f64,
-    /// The user's id.
-    pub user: &'a str,
+    /// The users' ids.
+    pub users: &'a [String],
 }
 
 /// One user's interests.
@@ -97,45 +97,61 @@ pub struct Tags {
     pub tags: Vec<Tag>,
 }
 
-/// The interests of one user.
+/// The interests of some users, all from one fit.
 ///
 /// # Errors
 /// [`Error::Setting`] for a user whom the log does not know or a moment after it, and as [`super::interest_forecasts`].
-pub fn profile(log: &EventLog, catalogue: Option<&Catalogue>, asked: ProfileAsked<'_>) -> Result<Profile> {
+pub fn profiles(
+    log: &EventLog,
+    catalogue: Option<&Catalogue>,
+    asked: ProfileAsked<'_>,
+) -> Result<Vec<Profile>> {
     let keys = Keys::of(log, catalogue, asked.by)?;
     let at = moment(log, asked.as_of)?;
-    let user = log.users().position(asked.user).map(UserId).ok_or_else(|| {
-        let like = if log.n_users() > 0 { log.users().name(0) } else { "none" };
-        Error::setting("user", format!("a user of the log (ids look like `{like}`)"), asked.user)
-    })?;
     // Nothing after the moment may be known to a fit, whatever it looks at.
     let known = log.before(at);
-    let history = known.history(user);
-    if history.is_empty() {
+    let users = asked.users.iter().map(|name| known_user(&known, name, at)).collect::<Result<Vec<_>>>()?;
+    let forecaster =
+        Forecaster::fit(&known, ForecastAsked { keys: &keys.of_item, at, horizon: asked.horizon })?;
+    let forecasts = forecaster.forecasts();
+    let profile = |user: UserId| {
+        let history = known.history(user);
+        let mut courses = forecaster.courses(user, BACK * asked.horizon);
+        let of_pair = |own: &Forecast| {
+            let events =
+                history.iter().filter(|event| keys.of_item[event.item.index()] == Some(own.pair.key));
+            let place = courses.iter().position(|course| course.outlook.category == own.pair.key);
+            let course = place.map(|place| courses.swap_remove(place));
+            let (past, ahead) = course.map_or_else(Default::default, |course| (course.past, course.ahead));
+            Interest {
+                forecast: InterestForecast::of(own, log, &keys),
+                past,
+                ahead,
+                events: events.map(|event| -at.days_since(event.time)).collect(),
+            }
+        };
+        let mut interests: Vec<Interest> =
+            forecasts.iter().filter(|own| own.pair.user == user).map(of_pair).collect();
+        interests.sort_by(|one, other| likelier(&one.forecast, &other.forecast));
+        let user = log.users().name(user.index()).to_owned();
+        Profile { user, as_of: at, horizon_days: asked.horizon, interests }
+    };
+    Ok(users.into_iter().map(profile).collect())
+}
+
+/// A user who did something before the moment.
+fn known_user(known: &EventLog, name: &str, at: Timestamp) -> Result<UserId> {
+    let user = known.users().position(name).map(UserId).ok_or_else(|| {
+        let like = if known.n_users() > 0 { known.users().name(0) } else { "none" };
+        Error::setting("user", format!("a user of the log (ids look like `{like}`)"), name)
+    })?;
+    if known.history(user).is_empty() {
         return Err(Error::Empty {
-            what: format!("user `{}` did nothing before {at}", asked.user),
+            what: format!("user `{name}` did nothing before {at}"),
             remedy: "Give a later --as-of".to_owned(),
         });
     }
-    let forecaster =
-        Forecaster::fit(&known, ForecastAsked { keys: &keys.of_item, at, horizon: asked.horizon })?;
-    let mut courses = forecaster.courses(user, BACK * asked.horizon);
-    let of_pair = |own: &Forecast| {
-        let events = history.iter().filter(|event| keys.of_item[event.item.index()] == Some(own.pair.key));
-        let place = courses.iter().position(|course| course.outlook.category == own.pair.key);
-        let course = place.map(|place| courses.swap_remove(place));
-        let (past, ahead) = course.map_or_else(Default::default, |course| (course.past, course.ahead));
-        Interest {
-            forecast: InterestForecast::of(own, log, &keys),
-            past,
-            ahead,
-            events: events.map(|event| -at.days_since(event.time)).collect(),
-        }
-    };
-    let mut interests: Vec<Interest> =
-        forecaster.forecasts().iter().filter(|own| own.pair.user == user).map(of_pair).collect();
-    interests.sort_by(|one, other| likelier(&one.forecast, &other.forecast));
-    Ok(Profile { user: asked.user.to_owned(), as_of: at, horizon_days: asked.horizon, interests })
+    Ok(user)
 }
 
 fn likelier(one: &InterestForecast, other: &InterestForecast) -> std::cmp::Ordering {

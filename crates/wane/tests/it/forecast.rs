@@ -2,7 +2,7 @@
 
 use wane::decay::forecast::{ForecastAsked, Forecaster};
 use wane::events::{EventLog, Timestamp};
-use wane::pipeline::{HalfLifeBy, ProfileAsked, Tag, TagsAsked, profile, tags};
+use wane::pipeline::{HalfLifeBy, ProfileAsked, Tag, TagsAsked, profiles, tags};
 use wane::simulate::{ShopSettings, simulate};
 
 fn forecasts(log: &EventLog, keys: &[Option<u32>], at: Timestamp) -> Vec<(u32, u32, f64)> {
@@ -43,8 +43,8 @@ fn tags_are_those_of_the_moment_that_is_asked_about() {
     // And a user's tags are that user's interests.
     let as_of = Some(end.plus_days(-7.3));
     let (found, user) = (at(as_of).unwrap(), shop.log.users().name(4));
-    let asked = ProfileAsked { by: HalfLifeBy::Category, as_of, horizon: 10.0, user };
-    let mut own = profile(&shop.log, Some(&shop.catalogue), asked).unwrap().interests;
+    let asked = ProfileAsked { by: HalfLifeBy::Category, as_of, horizon: 10.0, users: &[user.to_owned()] };
+    let mut own = profiles(&shop.log, Some(&shop.catalogue), asked).unwrap().remove(0).interests;
     own.sort_by(|a, b| a.forecast.key.cmp(&b.forecast.key));
     let tagged = found.iter().filter(|tag| tag.interest.user == user).map(|tag| &tag.interest);
     assert!(!own.is_empty() && tagged.eq(own.iter().map(|interest| &interest.forecast)));
