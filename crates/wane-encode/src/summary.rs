@@ -121,7 +121,7 @@ fn slots(statement: &Statement, former: Option<Trend>, horizon: f64) -> Vec<Vec<
     let probability = format!(" {:.0} % within {ahead}", 100.0 * forecast.probability);
     if let Some((changes, before)) = change(statement.trend) {
         slots.push(with(changes, ""));
-        let recent = format!(" {} in the last {ahead}", days(statement.recent_days, statement));
+        let recent = format!(" {} in the last {ahead}", days(statement.recent_days, "events"));
         slots.push(with(&[", with", ":", ", at"], &recent));
         slots.push(with(before, &format!(" {} in the {ahead} before", statement.former_days)));
         slots.push(with(&[", and shows again with a probability of", ", and has a chance of"], &probability));
@@ -135,7 +135,7 @@ fn slots(statement: &Statement, former: Option<Trend>, horizon: f64) -> Vec<Vec<
         slots.push(with(&shows, &probability));
         slots.push(with(
             &[", after", ", following", ", given"],
-            &format!(" {}", days(forecast.days, statement)),
+            &format!(" {}", days(forecast.days, &events(statement))),
         ));
         let last = format!(" {} ago", format_days(forecast.last_seen_days));
         slots.push(with(&[", the last", ", the latest", ", most recently"], &last));
@@ -174,11 +174,17 @@ fn name(statement: &Statement) -> String {
     parts.next().map_or_else(|| own.clone(), |above| format!("{above} ({own})"))
 }
 
-fn days(days: u64, statement: &Statement) -> String {
-    let unit = if days == 1 { "day" } else { "days" };
-    match statement.event_type.as_str() {
-        "event" => format!("{days} {unit} with events"),
-        kind => format!("{days} {unit} with {kind} events"),
+fn days(days: u64, events: &str) -> String {
+    format!("{days} {} with {events}", if days == 1 { "day" } else { "days" })
+}
+
+/// What was done: one kind of event, or the most frequent of several.
+fn events(statement: &Statement) -> String {
+    let kind = statement.event_type.as_str();
+    match statement.events.iter().all(|event| event.event_type == kind) {
+        true if kind == "event" => "events".to_owned(),
+        true => format!("{kind} events"),
+        false => format!("events, most often {kind}"),
     }
 }
 
@@ -215,7 +221,7 @@ mod tests {
         let steady: &[&str] = &["tea (green)", "87 % within 30 d", "1 day with view events", "2.1 d ago"];
         let changing: &[&str] = &[
             "tea (green)",
-            "9 days with view events in the last 30 d",
+            "9 days with events in the last 30 d",
             "2 in the 30 d before",
             "87 % within 30 d",
         ];
