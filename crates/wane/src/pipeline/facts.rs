@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn halves_count_days_and_not_events() {
-        let own = interest(&[25.0, 19.9, 12.0, 11.5, 11.2, 10.0, 9.9, 0.5, 0.4]);
+        let own = interest(&[25.0, 19.9, 12.5, 11.5, 11.2, 10.0, 9.9, 0.5, 0.4]);
         assert_eq!(halves(&own, 10.0), (2, 4));
     }
 }
