@@ -2,9 +2,11 @@
 //!
 //! Per layer, for rows `x` of one token each (H. Touvron and others, "LLaMA: open and efficient foundation language models", 2023):
 //!
-//!     h = norm(x)       q, k, v = W_q h, W_k h, W_v h      q and k turned by their places (RoPE)
-//!     x = x + W_o softmax(q k^T / sqrt(d)) v               over the tokens up to its own; heads of q share those of k and v
-//!     h = norm(x)       x = x + W_down (silu(W_gate h) * W_up h)
+//! ```text
+//! h = norm(x)       q, k, v = W_q h, W_k h, W_v h      q and k turned by their places (RoPE)
+//! x = x + W_o softmax(q k^T / sqrt(d)) v               over the tokens up to its own; heads of q share those of k and v
+//! h = norm(x)       x = x + W_down (silu(W_gate h) * W_up h)
+//! ```
 //!
 //! `norm(x) = w * x / sqrt(mean(x^2) + eps)`. At the end `logits = W_out norm(x)`. Products with weights are candle's, each number of
 //! which one thread computes; everything else is added up here in a fixed order. So the same tokens in the same steps give the same
