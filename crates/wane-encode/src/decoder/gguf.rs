@@ -8,9 +8,9 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{DType, Device};
 
 use crate::error::{Error, Result};
 
@@ -98,13 +98,7 @@ impl Gguf {
         if !columns.is_multiple_of(GgmlDType::Q8_0.block_size()) {
             return Err(self.other(format!("tensor `{name}` has {columns} columns, not a multiple of 32")));
         }
-        if tensor.dtype() == GgmlDType::Q8_0 {
-            return Ok(tensor);
-        }
-        let whole = tensor.dequantize(&Device::Cpu).and_then(|tensor| tensor.to_dtype(DType::F32));
-        whole
-            .and_then(|whole| QTensor::quantize(&whole, GgmlDType::Q8_0))
-            .map_err(|error| self.damaged(format!("tensor `{name}`: {error}")))
+        Ok(tensor)
     }
 
     /// A row of finite numbers.

