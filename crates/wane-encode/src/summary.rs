@@ -4,8 +4,9 @@
 //! wrote "the last 30 days before a purchase of 2 soft drinks"), so it never does:
 //!
 //! - **Sentences** are chains of slots. What a statement says (names, numbers, how it changes) stands in every alternative of its slot;
-//!   the model chooses between wordings that say the same ([`crate::Reading::choose`]), having read the paragraph so far. Whatever it chooses is
-//!   as true as the statement.
+//!   the model chooses between wordings that say the same ([`crate::Reading::choose`]), having read the paragraph so far. Whatever it
+//!   chooses is as true as the statement. Left alone it says everything in the same way, so of all wordings those are offered that the
+//!   paragraph has least often.
 //! - **Tags** are [`Word`]s of the catalogue that the user's events carry, never others. A word counts
 //!   `ln(weight) + ln p(word | statements) - ln p(word | nothing)`, with probabilities per token: how telling it is by
 //!   the log, and how much likelier the statements make it to the model than it is anyhow. One that shares a word with a better one
@@ -94,18 +95,22 @@ fn tags(decoder: &Decoder, facts: &Facts) -> Result<Vec<TagWord>> {
 fn sentences(decoder: &Decoder, facts: &Facts) -> Result<Vec<Sentence>> {
     let mut reading = decoder.read(PARAGRAPH)?;
     let mut sentences = Vec::new();
-    let mut former = None;
+    let (mut former, mut paragraph) = (None, String::new());
     for (number, statement) in (1..).zip(&facts.statements) {
-        let (text, longer) = reading.choose(&slots(statement, former, facts.horizon_days))?;
+        let (text, longer) = reading.choose(&slots(statement, former, facts.horizon_days, &paragraph))?;
         sentences.push(Sentence { statement: number, text: text.trim().to_owned() });
+        paragraph += &text;
         (reading, former) = (longer, Some(statement.trend));
     }
     Ok(sentences)
 }
 
-/// The ways to tell a statement after another one. Whatever is chosen, the facts are the same.
-fn slots(statement: &Statement, former: Option<Trend>, horizon: f64) -> Vec<Vec<String>> {
+/// The ways to tell a statement after another one, in a paragraph so far. Whatever is chosen, the facts are the same.
+fn slots(statement: &Statement, former: Option<Trend>, horizon: f64, paragraph: &str) -> Vec<Vec<String>> {
     let (forecast, ahead) = (&statement.interest, format_days(horizon));
+    let with = |wordings: &[&str], fact: &str| -> Vec<String> {
+        fresh(wordings, paragraph).map(|wording| format!("{wording}{fact}")).collect()
+    };
     let openings: &[&str] = match former {
         None => &[" Interest"],
         Some(former) if former == statement.trend => &[
@@ -161,9 +166,11 @@ fn change(trend: Trend) -> Option<(&'static [&'static str], &'static [&'static s
     }
 }
 
-/// Wordings that end in the same fact.
-fn with(wordings: &[&str], fact: &str) -> Vec<String> {
-    wordings.iter().map(|wording| format!("{wording}{fact}")).collect()
+/// The wordings that a paragraph has least often.
+fn fresh<'a>(wordings: &'a [&str], paragraph: &str) -> impl Iterator<Item = &'a str> {
+    let counts: Vec<usize> = wordings.iter().map(|wording| paragraph.matches(wording).count()).collect();
+    let least = counts.iter().copied().min();
+    wordings.iter().copied().zip(counts).filter(move |(_, count)| Some(*count) == least).map(|own| own.0)
 }
 
 /// The most special part of a category's path, and the one above it.
@@ -229,7 +236,7 @@ mod tests {
         {
             for former in [None, Some(Trend::Steady), Some(Trend::Waning)] {
                 for (half_life, told) in [(None, None), (Some(4.0), Some("4 d"))] {
-                    for text in all(&slots(&statement(trend, half_life), former, 30.0)) {
+                    for text in all(&slots(&statement(trend, half_life), former, 30.0, "")) {
                         let mut rest = text.clone();
                         for fact in facts.iter().copied().chain(told) {
                             assert_eq!(rest.matches(fact).count(), 1, "{fact}: {text}");
@@ -242,5 +249,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_was_said_is_said_otherwise() {
+        let words = [" is rising", " is growing"];
+        let left = |paragraph: &str| fresh(&words, paragraph).collect::<Vec<_>>();
+        assert_eq!(left(""), words);
+        assert_eq!(left(" Tea is rising."), [" is growing"]);
+        assert_eq!(left(" Tea is growing. Jam is rising."), words);
     }
 }

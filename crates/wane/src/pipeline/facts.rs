@@ -1,12 +1,14 @@
 //! What can be said of a user in words, each statement with the events that it rests on. The words themselves are another's affair.
 //!
-//! - **Statements** are of a profile's interests ([`Profile`]): the likeliest, and the one that rises and the one that wanes most clearly. Of
-//!   `r` days with events within the last horizon and `b` within the one before, `z = (r - b) / sqrt(r + b)` is about normal where nothing
-//!   changed (a day falls in either half alike); an interest rises where `z >= 2` and wanes where `z <= -2`.
+//! - **Statements** are of a profile's interests ([`Profile`]): the likeliest, and the one that rises and the one that wanes most clearly. Where
+//!   nothing changes, each of the `n` days with events falls into the last horizon with its share `s` of the time since the user's first
+//!   event. So `r` of them there are a rise where a binomial number of `n` and `s` is `r` or more with a probability of .01 at most, and
+//!   more than in the horizon before; an interest wanes likewise.
 //! - **Words** are what the catalogue writes of the items that the user acted on: categories, brands, words of titles. An event weighs
 //!   `2^(-age / horizon)`. A word with the share `p` of the user's weight, and `q` of everyone's, counts `p ln(p / q)`, its part of the
-//!   divergence by S. Kullback and R. Leibler ("On information and sufficiency", 1951): much used, and more so than by others.
+//!   divergence by S. Kullback and R. Leibler ("On information and sufficiency", 1951): much used, and at least twice as much as by all.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
@@ -21,10 +23,12 @@ use crate::recommend::{AnsweredEvent, Names};
 
 /// Of the likeliest interests so many are told.
 const LIKELIEST: usize = 3;
-/// From here on a change is no chance.
-const CLEAR: f64 = 2.0;
+/// A change that chance would make so seldom is told.
+const CHANCE: f64 = 0.01;
 /// Words of a user that may become tags.
-const WORDS: usize = 30;
+const WORDS: usize = 12;
+/// By how much they are more the user's than everyone's.
+const LIFT: f64 = 2.0;
 /// Letters of a title's word, at least.
 const LETTERS: usize = 3;
 
@@ -120,25 +124,16 @@ pub fn facts(
 /// The likeliest interests, then the clearest changes among the others.
 fn statements(names: &Names<'_>, history: History<'_>, keys: &Keys, profile: &Profile) -> Vec<Statement> {
     let (likeliest, others) = profile.interests.split_at(LIKELIEST.min(profile.interests.len()));
-    let is_long_enough = history
-        .times()
-        .first()
-        .is_some_and(|first| profile.as_of.days_since(*first) >= 2.0 * profile.horizon_days);
-    let change = |own: &Interest| {
-        let (recent, former) = halves(own, profile.horizon_days);
-        let z = (recent as f64 - former as f64) / ((recent + former) as f64).sqrt().max(1.0);
-        if is_long_enough { z } else { 0.0 }
+    let span = history.times().first().map_or(0.0, |first| profile.as_of.days_since(*first));
+    let change = |own: &Interest| change(own, profile.horizon_days, span);
+    let clearest = |trend: Trend| {
+        let changes = others.iter().map(|own| (own, change(own))).filter(|(_, (own, _))| *own == trend);
+        changes.min_by(|(_, (_, one)), (_, (_, other))| one.total_cmp(other)).map(|(own, _)| own)
     };
-    let by_change = |a: &&Interest, b: &&Interest| change(a).total_cmp(&change(b));
-    let rising = others.iter().max_by(by_change).filter(|own| change(own) >= CLEAR);
-    let waning = others.iter().min_by(by_change).filter(|own| change(own) <= -CLEAR);
+    let (rising, waning) = (clearest(Trend::Rising), clearest(Trend::Waning));
     let statement = |own: &Interest| {
         let (recent_days, former_days) = halves(own, profile.horizon_days);
-        let trend = match change(own) {
-            z if z >= CLEAR => Trend::Rising,
-            z if z <= -CLEAR => Trend::Waning,
-            _ => Trend::Steady,
-        };
+        let (trend, _) = change(own);
         let is_own = |item: ItemId| {
             let key = keys.of_item[item.index()];
             key.and_then(|key| keys.names.get(key as usize)) == own.forecast.key.as_ref() && key.is_some()
@@ -151,13 +146,42 @@ fn statements(names: &Names<'_>, history: History<'_>, keys: &Keys, profile: &Pr
     likeliest.iter().chain(rising).chain(waning).map(statement).collect()
 }
 
+/// How an interest changes, and how often chance alone would make as much of it.
+fn change(interest: &Interest, horizon: f64, span: f64) -> (Trend, f64) {
+    let (recent, former) = halves(interest, horizon);
+    if span < 2.0 * horizon || recent == former {
+        return (Trend::Steady, 1.0);
+    }
+    let [less, equal, more] = binomial(days_within(interest, 0.0, f64::INFINITY), recent, horizon / span);
+    let (trend, chance) =
+        if recent > former { (Trend::Rising, equal + more) } else { (Trend::Waning, less + equal) };
+    (if chance <= CHANCE { trend } else { Trend::Steady }, chance)
+}
+
+/// Probabilities that of `n` trials fewer than `k`, `k` and more succeed, each with the probability `p` between 0 and 1.
+fn binomial(n: u64, k: u64, p: f64) -> [f64; 3] {
+    let mut sums = [0.0; 3];
+    let mut ln = n as f64 * (-p).ln_1p();
+    for successes in 0..=n {
+        sums[match successes.cmp(&k) {
+            Ordering::Less => 0,
+            Ordering::Equal => 1,
+            Ordering::Greater => 2,
+        }] += ln.exp();
+        ln += ((n - successes) as f64 / (successes + 1) as f64).ln() + p.ln() - (-p).ln_1p();
+    }
+    sums
+}
+
 /// Days with events within the last horizon, and within the one before.
 fn halves(interest: &Interest, horizon: f64) -> (u64, u64) {
-    let days = |from: f64, to: f64| {
-        let within = interest.events.iter().filter(|&&at| -at >= from && -at < to);
-        within.map(|at| at.floor() as i64).collect::<BTreeSet<_>>().len() as u64
-    };
-    (days(0.0, horizon), days(horizon, 2.0 * horizon))
+    (days_within(interest, 0.0, horizon), days_within(interest, horizon, 2.0 * horizon))
+}
+
+/// Days with events of some ages, in days.
+fn days_within(interest: &Interest, from: f64, to: f64) -> u64 {
+    let within = interest.events.iter().filter(|&&at| -at >= from && -at < to);
+    within.map(|at| at.floor() as i64).collect::<BTreeSet<_>>().len() as u64
 }
 
 fn most_frequent(events: &[AnsweredEvent]) -> String {
@@ -230,7 +254,13 @@ impl Lexicon {
         let telling = |(word, events): (usize, Vec<usize>)| {
             let (share, (kind, name)) = (shares[word], &self.words[word]);
             let weight = share * (share / self.everyone[word]).ln();
-            (weight > 0.0).then(|| Word { word: name.clone(), kind, share, weight, events })
+            (share >= LIFT * self.everyone[word]).then(|| Word {
+                word: name.clone(),
+                kind,
+                share,
+                weight,
+                events,
+            })
         };
         let mut words: Vec<Word> = events.into_iter().filter_map(telling).collect();
         words.sort_by(|a, b| {
@@ -279,5 +309,28 @@ mod tests {
     fn halves_count_days_and_not_events() {
         let own = interest(&[25.0, 19.9, 12.5, 11.5, 11.2, 10.0, 9.9, 0.5, 0.4]);
         assert_eq!(halves(&own, 10.0), (2, 4));
+    }
+
+    /// Figures of scipy: `binom.cdf(2, 9, .3)`, `binom.pmf(3, 9, .3)`, `binom.sf(3, 9, .3)`.
+    #[test]
+    fn binomial_probabilities_are_those_of_scipy() {
+        let found = binomial(9, 3, 0.3);
+        for (found, expected) in found.iter().zip([0.462_831_166, 0.266_827_932, 0.270_340_902]) {
+            assert!((found - expected).abs() < 1e-12, "{found}, not {expected}");
+        }
+        assert!((binomial(4_000, 1_900, 0.5).iter().sum::<f64>() - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn changes_are_told_where_chance_would_seldom_make_them() {
+        let (rare, often) =
+            (interest(&[25.0, 5.0, 3.0]), interest(&[9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0]));
+        // Two of three days in a tenth of the time: three in a hundred.
+        assert_eq!(change(&rare, 10.0, 100.0).0, Trend::Steady);
+        assert_eq!(change(&often, 10.0, 100.0).0, Trend::Rising);
+        // Too short a history shows no change.
+        assert_eq!(change(&often, 10.0, 15.0).0, Trend::Steady);
+        let former: Vec<f64> = (11..50).map(f64::from).collect();
+        assert_eq!(change(&interest(&former), 10.0, 50.0).0, Trend::Waning);
     }
 }
