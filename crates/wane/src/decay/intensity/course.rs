@@ -8,6 +8,7 @@
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::outlook::{STEPS, Standing};
@@ -64,16 +65,16 @@ impl Intensity {
         let watched = Watched::new(&alone, categories, at);
         let exposures = watched.exposures(&self.season);
         let ahead = self.season.between(at, at.plus_days(days));
-        let mut courses = Vec::new();
-        for own in self.categories.iter().filter(|own| (own.category as usize) < watched.n_categories()) {
+        let own = self.categories.par_iter().filter(|own| (own.category as usize) < watched.n_categories());
+        let courses = own.flat_map_iter(|own| {
             let streams = watched.streams(own.category as usize, &exposures, 1);
-            courses.extend(own.ahead(self, &streams, (days, ahead), |standing, stream| Course {
+            own.ahead(self, &streams, (days, ahead), |standing, stream| Course {
                 outlook: standing.outlook(stream.user),
                 past: past(standing, &streams, &streams.moments[stream.first..stream.last], back),
                 ahead: standing.walk_ahead(u64::from(own.category)),
-            }));
-        }
-        courses
+            })
+        });
+        courses.collect()
     }
 }
 
@@ -122,9 +123,13 @@ impl Standing<'_> {
         let mut counts: Vec<Vec<u32>> = vec![vec![0; PATHS]; STEPS];
         let mut random = Xoshiro256PlusPlus::seed_from_u64(stream);
         for path in 0..PATHS {
-            for day in self.walk(&mut random) {
-                let first = (day / step) as usize;
-                counts.iter_mut().skip(first).for_each(|counts| counts[path] += 1);
+            let mut days = self.walk(&mut random).into_iter().peekable();
+            let mut events = 0;
+            for (number, counts) in counts.iter_mut().enumerate() {
+                while days.next_if(|day| ((day / step) as usize) <= number).is_some() {
+                    events += 1;
+                }
+                counts[path] = events;
             }
         }
         let mut events = 0.0;
