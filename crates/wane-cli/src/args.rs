@@ -384,6 +384,10 @@ pub(crate) struct TraceArgs {
     /// Examples of one step [default: 512].
     #[arg(long, value_name = "N")]
     pub(crate) batch: Option<u32>,
+    /// Learn of items what their features and texts say, and nothing of any one of them: such a model speaks of other shops' items
+    /// too (wane evaluate OTHER.csv --model FOLDER).
+    #[arg(long)]
+    pub(crate) without_ids: bool,
 }
 
 /// Turn what is written of items into vectors: alike texts lie close together.
@@ -443,6 +447,7 @@ pub(crate) struct Encode {
   wane evaluate --protocol pre-split --train train.tsv --valid dev.tsv --test test.tsv --negatives negatives.tsv.gz
   wane evaluate log.csv --models decayed-popularity,item-knn --tune 20
   wane evaluate log.csv --catalogue items.csv --models trace --withhold-items 10%
+  wane evaluate log.csv --vectors log-vectors.parquet --models popularity --model other-shop
   wane evaluate log.csv --catalogue items.csv --task forecast --by category --horizon 14d")]
 pub(crate) struct Evaluate {
     /// What is judged: rankings, or the probabilities that `wane forecast --by` gives.
@@ -491,6 +496,10 @@ pub(crate) struct Evaluate {
     /// Models to compare [default: all that fit the log].
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) models: Vec<String>,
+    /// A saved trace model that competes as it is, with nothing learned from this log; may be named again. A model of another shop
+    /// knows these items by their features and texts: fit it --without-ids, and give both logs vectors of one encoder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: Vec<PathBuf>,
     /// Ignore relations of the catalogue (they may be undated and know the future).
     #[arg(long)]
     pub(crate) no_relations: bool,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 use wane::eval::Span;
 use wane::events::read::{ColumnMap, Guests, Header, ReadOptions, TypeRule, parse_time};
 use wane::events::{Timestamp, parse_days};
@@ -89,18 +90,17 @@ impl Config {
 impl TraceArgs {
     /// The model's settings with what was written in place of theirs.
     pub(crate) fn over(&self, model: ModelSettings) -> Result<ModelSettings> {
-        let written =
+        let counts =
             [("epochs", self.epochs), ("dim", self.dim), ("scales", self.scales), ("batch", self.batch)];
-        written.into_iter().filter_map(|(name, value)| Some((name, value?))).try_fold(
-            model,
-            |model, (name, value)| {
-                ensure!(
-                    model.name() == "trace",
-                    "--{name} is a setting of the trace model: add --model trace, or leave it out"
-                );
-                Ok(model.with(name, value.into())?)
-            },
-        )
+        let counts = counts.into_iter().filter_map(|(name, value)| Some((name, name, Value::from(value?))));
+        let ids = self.without_ids.then_some(("without-ids", "id_dropout", Value::from(1.0)));
+        counts.chain(ids).try_fold(model, |model, (flag, name, value)| {
+            ensure!(
+                model.name() == "trace",
+                "--{flag} is a setting of the trace model: add --model trace, or leave it out"
+            );
+            Ok(model.with(name, value)?)
+        })
     }
 }
 

@@ -86,18 +86,21 @@ impl HashedEncoder {
         self.settings.dim
     }
 
-    /// What tells this encoder from all that would give other vectors: a hash of its settings and of what it counted.
+    /// What tells this encoder from all that would give other vectors: a hash of its settings, and behind a `+` one of what it
+    /// counted. Encoders that differ in counts alone weigh words a little otherwise, and their vectors can still be compared.
     pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
+        let hex = |hash: Sha256, bytes: usize| {
+            hash.finalize().iter().take(bytes).fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
+        };
+        let (mut settings, mut counts) = (Sha256::new(), Sha256::new());
         for own in [VERSION, self.settings.dim as u64, self.settings.seed] {
-            hash.update(own.to_le_bytes());
+            settings.update(own.to_le_bytes());
         }
-        self.idf.iter().for_each(|idf| hash.update(idf.to_le_bytes()));
-        let hex = hash.finalize().iter().take(8).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        format!("hashed-{}-{hex}", self.settings.dim)
+        self.idf.iter().for_each(|idf| counts.update(idf.to_le_bytes()));
+        format!("hashed-{}-{}+{}", self.settings.dim, hex(settings, 4), hex(counts, 8))
     }
 
     /// Vectors of texts, row by row, each of length 1; zeros for a text without a letter or digit.

@@ -60,6 +60,7 @@ pub(crate) fn run(args: &Demo, terminal: Terminal) -> Result<()> {
     let split = Split::by_time(data.log.clone(), Span::Share(0.1), Span::Share(0.1), Targets::All)?;
     let contest = Contest {
         models: demo_models(data.catalogue.as_ref())?,
+        saved: Vec::new(),
         judge: JudgeSettings { exclude_seen: false, seed: args.seed },
         on_validation: false,
         trials: 0,

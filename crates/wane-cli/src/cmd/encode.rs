@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use wane::events::Vocab;
-use wane::interest::{Catalogue, CatalogueFile, CatalogueMap, Vectors, write_catalogue};
+use wane::interest::{Catalogue, CatalogueFile, CatalogueMap, ENCODER, Vectors, write_catalogue};
 use wane_encode::{
     HashedEncoder, HashedSettings, Journal, Pretrained, PretrainedSettings, Template, TextHash, item_texts,
 };
@@ -15,8 +15,7 @@ use crate::terminal::{Terminal, count};
 
 /// Texts that are shown, so that a template can be judged.
 const SHOWN: usize = 3;
-/// Columns of the table beside items and vectors.
-const ENCODER: &str = "encoder";
+/// The column of the table by which a text is known again.
 const TEXT_HASH: &str = "text_hash";
 
 /// Vectors, and what is to be said of them.

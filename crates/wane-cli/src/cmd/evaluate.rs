@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use wane::artifact::JsonLines;
+use wane::artifact::{Artifact, JsonLines};
 use wane::eval::report::render;
 use wane::eval::{Evaluation, Finding, JudgeSettings, Severity, Split, Targets, Trial, give_negatives};
 use wane::events::{EventLog, join};
-use wane::pipeline::{Comparison, Contest, Dataset, Picture, Sources, compare, draw, read};
+use wane::pipeline::{Comparison, Contest, Dataset, Picture, Sources, compare, draw, read, start};
+use wane::recommend::Start;
 
 use crate::args::{Evaluate, EventArgs, ProtocolName, TargetsName, Task};
 use crate::config::{Config, share, span};
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &Evaluate, terminal: Terminal) -> Result<()> {
     let metric = if args.protocol == ProtocolName::NextItem { "mrr@20" } else { "ndcg@10" };
     let contest = Contest {
         models: config.models(&args.models, data.catalogue.as_ref())?,
+        saved: args.model.iter().map(|folder| saved(folder)).collect::<Result<_>>()?,
         judge: JudgeSettings { exclude_seen: args.exclude_seen, seed: args.shared.seed },
         on_validation: args.on_validation,
         trials: u64::from(args.tune),
@@ -47,6 +49,13 @@ pub(crate) fn run(args: &Evaluate, terminal: Terminal) -> Result<()> {
     terminal.line(metric_table(&comparison.evaluation, metric))?;
     terminal.line(part_table(&comparison.evaluation, metric))?;
     terminal.line(findings(&comparison.evaluation.leakage))
+}
+
+/// A saved model, by the name of its folder.
+fn saved(folder: &Path) -> Result<(String, Start)> {
+    let name = folder.display().to_string();
+    let start = start(&Artifact::load(folder)?).with_context(|| name.clone())?;
+    Ok((name, start))
 }
 
 fn compete(

@@ -185,6 +185,7 @@ fn hold_out(models: Vec<ModelSettings>, training: &Training<'_>) -> Result<(Mode
     };
     let contest = Contest {
         models,
+        saved: Vec::new(),
         judge: JudgeSettings { exclude_seen: false, seed: training.seed },
         on_validation: false,
         trials: 0,

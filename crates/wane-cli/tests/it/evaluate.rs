@@ -126,6 +126,37 @@ fn withheld_items_are_cold_items() {
     assert!(withheld > before + 10, "{withheld} of {before}");
 }
 
+/// A model of one shop competes in another, whose items have the same ids and are others.
+#[test]
+fn a_saved_model_competes_in_another_shop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let data = |shop: &str| format!("{shop}/events.parquet --catalogue {shop}/catalogue.parquet");
+    for (shop, seed) in [("here", 1), ("there", 2)] {
+        done(path, &format!("simulate --out {shop} --users 150 --items 80 --days 60 --seed {seed}"));
+    }
+    let small = "--model trace --epochs 4 --dim 8 --scales 3 --batch 128";
+    done(path, &format!("fit {} {small} --without-ids --out shops/saved", data("here")));
+    let evaluate = |shop: &str, more: &str| {
+        let report = "--report report.html --json";
+        json(path, &format!("evaluate {} --models popularity {more} {report}", data(shop)))
+    };
+    let found = evaluate("there", "--model shops/saved");
+    keeps_the_contract(&found, &["popularity", "shops/saved"]);
+    assert!(fs::read_to_string(path.join("report.html")).unwrap().contains("shops/saved"));
+    // In its own shop it has seen the answers, and this is said.
+    let leaks = |found: &Value| {
+        let codes = found["leakage"].as_array().unwrap().iter().map(|own| own["code"].clone());
+        codes.filter(|code| code == "saved-model-after-question").count()
+    };
+    assert_eq!(leaks(&evaluate("here", "--model shops/saved")), 1);
+    let message =
+        failure(path, &format!("evaluate {} --model {}", data("there"), shop().join("model").display()));
+    assert!(message.contains("setting `model`: expected a trace model"), "{message}");
+    let message = failure(path, &format!("evaluate {} --model nowhere", data("there")));
+    assert!(message.starts_with("nowhere: is not a Wane model folder"), "{message}");
+}
+
 #[test]
 fn the_report_needs_nothing_else() {
     let folder = tempfile::tempdir().unwrap();

@@ -237,10 +237,7 @@ fn a_fitted_model_goes_on_with_newer_events() {
     done(folder.path(), "fit old.tsv --model ease --out ease");
     fs::write(folder.path().join("wane.toml"), "[models.trace]\nscales = 4\n").unwrap();
     for (line, expected) in [
-        (
-            "--from ease",
-            "ease: setting `from`: expected a trace model, the only one that learning can go on from",
-        ),
+        ("--from ease", "ease: setting `model`: expected a trace model, the only one that goes on elsewhere"),
         (
             "--from old --dim 4",
             "setting `dim`: expected 8, as in the model that learning goes on from, got 4",

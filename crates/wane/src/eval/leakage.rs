@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 use serde::Serialize;
 
 use super::{Case, Part};
-use crate::events::{EventLog, History, ItemId};
+use crate::events::{EventLog, History, ItemId, Timestamp};
 use crate::interest::Catalogue;
 
 /// How much a finding matters.
@@ -38,6 +38,8 @@ pub struct LeakageQuestion {
     pub uses_relations: bool,
     /// Whether items that the user had before are left out of the ranking.
     pub exclude_seen: bool,
+    /// The newest event of these items that a model knew before the comparison.
+    pub knew_until: Option<Timestamp>,
 }
 
 /// Checks a part of a split. The answer is never empty.
@@ -49,6 +51,7 @@ pub fn check_leakage(
 ) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         training_from_the_future(part),
+        question.knew_until.and_then(|newest| saved_from_the_future(part, newest)),
         rows_on_both_sides(log, part),
         catalogue.filter(|_| question.uses_relations).and_then(undated_relations),
         catalogue.and_then(undated_items),
@@ -81,6 +84,19 @@ fn training_from_the_future(part: &Part) -> Option<Finding> {
         message: format!(
             "{} questions are earlier than the newest training event ({newest}): models have learned from what other \
              users did later. This is how the protocol splits; report a global time split beside it.",
+            percent(early, part.cases.len())
+        ),
+    })
+}
+
+fn saved_from_the_future(part: &Part, newest: Timestamp) -> Option<Finding> {
+    let early = part.cases.iter().filter(|case| case.as_of <= newest).count();
+    (early > 0).then(|| Finding {
+        code: "saved-model-after-question",
+        severity: Severity::Leak,
+        message: format!(
+            "{} questions are not later than the newest event that a saved model learned from ({newest}): it may have \
+             seen their answers. Fit it on events before the test part.",
             percent(early, part.cases.len())
         ),
     })
@@ -231,7 +247,8 @@ mod tests {
         findings.iter().map(|finding| finding.code).collect()
     }
 
-    const PLAIN: LeakageQuestion = LeakageQuestion { uses_relations: false, exclude_seen: false };
+    const PLAIN: LeakageQuestion =
+        LeakageQuestion { uses_relations: false, exclude_seen: false, knew_until: None };
 
     #[test]
     fn leave_one_out_leaks_across_users() {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::Relation;
 use crate::events::{ItemId, Timestamp, Vocab};
 
+/// The column of [`Catalogue::extra`] that names what wrote the vectors.
+pub const ENCODER: &str = "encoder";
+
 /// A dense matrix of item vectors; an item without a vector has a row of zeros.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vectors {
@@ -96,6 +99,21 @@ impl Catalogue {
             from.1.filter_map(move |(to, weight)| Some((from.0?, place(to)?, weight)))
         });
         Relation::from_links(relation.name(), items.len(), links)
+    }
+
+    /// The same with the vectors of another, and the name of their encoder.
+    #[must_use]
+    pub fn with_vectors(mut self, other: Self) -> Self {
+        self.extra.remove(ENCODER);
+        self.extra.extend(other.extra.into_iter().filter(|(name, _)| name == ENCODER));
+        Self { vectors: other.vectors, ..self }
+    }
+
+    /// The encoder of the vectors, where their table named it: what stands before a `+` is the same for all tables whose vectors can
+    /// be compared.
+    pub fn encoder(&self) -> Option<&str> {
+        self.vectors.as_ref()?;
+        self.extra.get(ENCODER)?.iter().flatten().next().map(String::as_str)
     }
 
     /// The title of an item, or its id where there is none.

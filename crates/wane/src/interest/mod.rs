@@ -17,7 +17,7 @@ mod write;
 
 pub use alike::alike;
 pub use alike_texts::alike_texts;
-pub use catalogue::{Catalogue, Vectors};
+pub use catalogue::{Catalogue, ENCODER, Vectors};
 pub use departments::Departments;
 pub use features::Features;
 pub use mined::{Mined, Pairing};

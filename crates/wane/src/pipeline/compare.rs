@@ -9,13 +9,15 @@ use crate::eval::{
     check_leakage, judge, tune,
 };
 use crate::interest::Catalogue;
-use crate::recommend::{Backfill, ModelSettings, Recommender, Training};
+use crate::recommend::{Backfill, ModelSettings, Recommender, Start, Training};
 
 /// What is compared and how.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Contest {
     /// The models.
     pub models: Vec<ModelSettings>,
+    /// Saved models by name: they compete as they are, over the log's training part, with nothing learned from it.
+    pub saved: Vec<(String, Start)>,
     /// How cases are judged.
     pub judge: JudgeSettings,
     /// Judge on the validation part instead of the test part.
@@ -41,7 +43,8 @@ pub struct Comparison {
 /// Compares models. `done` are the trials of an earlier search, `record` keeps new ones.
 ///
 /// # Errors
-/// [`Error::Empty`] without models; errors of fitting; those of `record`.
+/// [`Error::Empty`] without models; errors of fitting; those of `record`; [`Error::Setting`] for vectors that a saved model was not
+/// fitted with.
 pub fn compare(
     split: &Split,
     catalogue: Option<&Catalogue>,
@@ -67,10 +70,21 @@ pub fn compare_as(
 ) -> Result<Comparison> {
     let arena = Arena { split, contest, training };
     let part = if contest.on_validation { &split.validation } else { &split.test };
-    let (mut judged, mut models, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
-    for settings in &contest.models {
+    // Saved models first, since they may not fit this log, and last in the table.
+    let saved = contest.saved.iter().map(|(name, start)| {
+        let over = |training: &Training<'_>| -> Result<Box<dyn Recommender>> {
+            Ok(Box::new(start.over(training.log, training.catalogue)?))
+        };
+        Ok((ModelSettings::Trace(start.settings().clone()), arena.compete(name, part, over)?))
+    });
+    let saved = saved.collect::<Result<Vec<_>>>()?;
+    let fitted = contest.models.iter().map(|settings| {
         let settings = arena.tuned(settings, done, &mut record)?;
-        let (model, result) = arena.run(&settings, part)?;
+        let judged = arena.run(&settings, part)?;
+        Ok((settings, judged))
+    });
+    let (mut judged, mut models, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
+    for (settings, (model, result)) in fitted.collect::<Result<Vec<_>>>()?.into_iter().chain(saved) {
         judged.push(result);
         models.push(model);
         chosen.push(settings);
@@ -105,8 +119,18 @@ struct Arena<'a> {
 impl Arena<'_> {
     /// Fits a model on a part's training log and judges it on the part's cases.
     fn run(&self, settings: &ModelSettings, part: &Part) -> Result<(Box<dyn Recommender>, Judged)> {
+        self.compete(settings.name(), part, |training| settings.fit(training))
+    }
+
+    /// Judges what comes of a part's training log.
+    fn compete(
+        &self,
+        name: &str,
+        part: &Part,
+        fit: impl Fn(&Training<'_>) -> Result<Box<dyn Recommender>>,
+    ) -> Result<(Box<dyn Recommender>, Judged)> {
         let monitor = self.training.monitor;
-        monitor.begin(&format!("fitting {}", settings.name()), 0);
+        monitor.begin(&format!("fitting {name}"), 0);
         let validation = self.split.questions();
         let training = Training {
             log: &part.training,
@@ -116,11 +140,11 @@ impl Arena<'_> {
         };
         let start = monitor.seconds();
         // Judged as it is served: with popularity behind it, or ties would decide what a sparse model leaves open.
-        let model = Backfill::new(settings.fit(&training)?, &part.training);
+        let model = Backfill::new(fit(&training)?, &part.training);
         let fit_seconds = monitor.seconds() - start;
-        monitor.begin(&format!("judging {}", settings.name()), part.cases.len() as u64);
+        monitor.begin(&format!("judging {name}"), part.cases.len() as u64);
         let (catalogue, how) = (self.training.catalogue, self.contest.judge);
-        let mut judged = judge(settings.name(), &model, self.split, part, catalogue, how, monitor);
+        let mut judged = judge(name, &model, self.split, part, catalogue, how, monitor);
         judged.result.fit_seconds = fit_seconds;
         Ok((Box::new(model), judged))
     }
@@ -167,6 +191,12 @@ impl Arena<'_> {
         LeakageQuestion {
             uses_relations: self.contest.models.iter().any(ModelSettings::needs_relations),
             exclude_seen: self.contest.judge.exclude_seen,
+            knew_until: self
+                .contest
+                .saved
+                .iter()
+                .filter_map(|(_, start)| start.knew_until(&self.split.log))
+                .max(),
         }
     }
 

@@ -28,8 +28,7 @@ pub use recommend::{Asked, answers, answers_table};
 
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};
-use crate::interest::Catalogue;
-use crate::recommend::{Learned, ModelSettings, Recommender, Start, TraceSettings, Training};
+use crate::recommend::{Learned, ModelSettings, Recommender, Start, Training};
 use crate::train::Monitor;
 
 /// Fits a model to a whole log, ready to be saved.
@@ -54,14 +53,14 @@ pub fn fit_as(training: &Training<'_>, settings: &ModelSettings) -> Result<Artif
     })
 }
 
-/// A saved model as one to go on from.
+/// A saved model as one to go on from, in its own log or another.
 ///
 /// # Errors
 /// [`Error::Setting`] for a model that does not learn in epochs.
 pub fn start(artifact: &Artifact) -> Result<Start> {
     let ModelSettings::Trace(settings) = &artifact.settings else {
-        let expected = "a trace model, the only one that learning can go on from; fit one with --model trace";
-        return Err(Error::setting("from", expected, artifact.settings.name()));
+        let expected = "a trace model, the only one that goes on elsewhere; fit one with --model trace";
+        return Err(Error::setting("model", expected, artifact.settings.name()));
     };
     Start::new(settings, artifact.parameters.clone(), &artifact.log, artifact.catalogue.as_ref())
 }
@@ -73,7 +72,7 @@ pub fn start(artifact: &Artifact) -> Result<Start> {
 /// [`Error::Setting`] for a model that knows items by their events alone, or vectors by another encoder; whatever reading
 /// finds wrong.
 pub fn over_catalogue(artifact: Artifact, sources: &Sources) -> Result<Artifact> {
-    let ModelSettings::Trace(settings) = &artifact.settings else {
+    let ModelSettings::Trace(_) = &artifact.settings else {
         let expected =
             "a trace model, the only one that knows new items by a catalogue; fit one with --model trace";
         return Err(Error::setting("catalogue", expected, artifact.settings.name()));
@@ -82,13 +81,13 @@ pub fn over_catalogue(artifact: Artifact, sources: &Sources) -> Result<Artifact>
     let (log, catalogue, _) = read::describe(artifact.log, artifact.catalogue.clone(), sources)?;
     let catalogue = catalogue.map(|catalogue| {
         let former = artifact.catalogue.filter(|_| catalogue.vectors.is_none());
-        let vectors = former.and_then(|former| former.over(log.items()).vectors);
-        Catalogue { vectors: catalogue.vectors.clone().or(vectors), ..catalogue.over(log.items()) }
+        let catalogue = catalogue.over(log.items());
+        match former {
+            Some(former) => catalogue.with_vectors(former.over(log.items())),
+            None => catalogue,
+        }
     });
-    let goal = start.goal();
-    let training =
-        Training { goal, start: Some(&start), ..Training::new(&log, catalogue.as_ref(), artifact.seed) };
-    let parameters = TraceSettings { epochs: 0, ..settings.clone() }.fit(&training)?.parameters();
+    let parameters = start.over(&log, catalogue.as_ref())?.parameters();
     Ok(Artifact { parameters, log, catalogue, ..artifact })
 }
 

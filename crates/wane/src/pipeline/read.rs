@@ -6,7 +6,7 @@ use crate::artifact::Artifact;
 use crate::error::{Error, Result};
 use crate::events::read::{Inspection, ReadOptions, read_events};
 use crate::events::{EventLog, drop_bots, join, k_core, unknown_events};
-use crate::interest::{Catalogue, CatalogueFile, CatalogueInspection, CatalogueMap};
+use crate::interest::{Catalogue, CatalogueFile, CatalogueInspection, CatalogueMap, ENCODER};
 
 /// Where data comes from and how it is read.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +128,7 @@ pub(super) fn describe(
         }
         log = log.with_items(file.item_names());
         let mut vectors = file.align(log.items())?.0;
-        vectors.extra.clear();
+        vectors.extra.retain(|name, _| name == ENCODER);
         if vectors.vectors.is_none() {
             return Err(Error::Malformed {
                 path: path.clone(),
@@ -138,7 +138,7 @@ pub(super) fn describe(
             });
         }
         catalogue = Some(match catalogue {
-            Some(catalogue) => Catalogue { vectors: vectors.vectors, ..catalogue.over(log.items()) },
+            Some(catalogue) => catalogue.over(log.items()).with_vectors(vectors),
             None => vectors,
         });
     }

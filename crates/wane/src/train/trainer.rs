@@ -52,7 +52,7 @@ pub struct Recipe {
     /// Share of the log-Q correction for items that are candidates more often than others, 0 to 1.
     pub correction: f32,
     /// Probability with which an item with features or a text is met as if it were new: without vector, bias and popularity, and
-    /// where texts speak without what is mined of it.
+    /// where texts speak without what is mined of it. At 1 every item is.
     pub id_dropout: f32,
     /// Step size of relations, kernels and popularity, relative.
     pub shared_rate: f32,
@@ -150,8 +150,8 @@ impl<'a> Trainer<'a> {
         loss / self.corpus.len().max(1) as f64
     }
 
-    /// The mean weights. An item without events keeps no vector of its own; its bias is what was learned of items known by
-    /// their features alone, or where it has none that of the least visited items.
+    /// The mean weights. An item without events, or always met as new, keeps no vector of its own; its bias is what was learned of
+    /// items known by their features alone, or where it has none that of the least visited items.
     pub fn averaged(&self) -> Weights {
         let mut weights = self.means();
         let mut is_trained = vec![false; weights.shape.items];
@@ -160,11 +160,12 @@ impl<'a> Trainer<'a> {
             self.corpus.trained.iter().map(|&item| weights.bias[item as usize]).collect();
         biases.sort_by(f32::total_cmp);
         let low = biases.get(biases.len() / 4).copied().unwrap_or_default();
-        for item in (0..weights.shape.items).filter(|&item| !is_trained[item]) {
+        let is_described = |item: usize| self.corpus.features.describe(item as u32);
+        let has_own = |item: usize| is_trained[item] && self.recipe.id_dropout < 1.0;
+        for item in (0..weights.shape.items).filter(|&item| !has_own(item)) {
             weights.vectors[item * weights.shape.dim..][..weights.shape.dim].fill(0.0);
             let novelty = weights.group(Group::Novelty).first().copied();
-            let is_known = self.corpus.features.describe(item as u32);
-            weights.bias[item] = novelty.filter(|_| is_known).unwrap_or(low);
+            weights.bias[item] = novelty.filter(|_| is_described(item)).unwrap_or(low);
         }
         weights
     }
@@ -248,11 +249,12 @@ impl<'a> Trainer<'a> {
         let dim = self.weights.shape.dim;
         let features = self.corpus.features;
         let items = &self.members.items;
+        let dropout = self.recipe.id_dropout;
         self.keeps.clear();
         self.keeps.extend(
             items
                 .iter()
-                .map(|&item| !features.describe(item) || random.random::<f32>() >= self.recipe.id_dropout),
+                .map(|&item| dropout < 1.0 && !features.describe(item) || random.random::<f32>() >= dropout),
         );
         self.gathered.resize(items.len() * dim, 0.0);
         let rows = self.gathered.par_chunks_exact_mut(dim).with_min_len(TOGETHER);

@@ -247,7 +247,7 @@ fn the_json_keeps_its_promise() {
     let split = judged_split();
     let model = popularity(&split.test);
     let settings = JudgeSettings { exclude_seen: false, seed: 3 };
-    let question = LeakageQuestion { uses_relations: false, exclude_seen: false };
+    let question = LeakageQuestion { uses_relations: false, exclude_seen: false, knew_until: None };
     let evaluation = Evaluation {
         protocol: ProtocolSummary {
             split: split.protocol.clone(),

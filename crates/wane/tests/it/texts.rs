@@ -117,9 +117,7 @@ fn items_newer_than_the_model_are_known_by_their_text_at_once() {
     let old = fit(&settings(), &then, &former);
     let start = Start::new(&settings(), old.parameters(), &then, Some(&former)).unwrap();
     let newer = catalogue(&now, [1.0; 5]);
-    let still = TraceSettings { epochs: 0, ..settings() };
-    let training = Training { start: Some(&start), ..Training::new(&now, Some(&newer), 3) };
-    let new = still.fit(&training).unwrap();
+    let new = start.over(&now, Some(&newer)).unwrap();
     let (before, after) = (scores(&old, &then), scores(&new, &now));
     assert!(told_apart(&after) > 0.95, "{}", told_apart(&after));
     // What was known is known as before, but for links to new items that took the place of others.
@@ -130,6 +128,79 @@ fn items_newer_than_the_model_are_known_by_their_text_at_once() {
         assert!((old - new).abs() < 1e-4 * (1.0 + old.abs()), "{old} became {new}");
     }
     assert!(before.iter().zip(&after).all(|(before, after)| before.len() + 4 == after.len()));
+}
+
+/// The same shop with other names for its items, so that no id means what it meant.
+fn renamed(log: &EventLog) -> EventLog {
+    let mut columns = EventColumns {
+        user_names: log.users().iter().map(str::to_owned).collect(),
+        item_names: (0..log.n_items()).map(|item| format!("i{item:02}")).collect(),
+        event_types: log.event_types().to_vec(),
+        ..EventColumns::default()
+    };
+    for (user, history) in log.histories() {
+        for event in history.iter() {
+            columns.users.push(user.0);
+            columns.items.push((event.item.0 + 1) % log.n_items() as u32);
+            columns.times.push(event.time);
+            columns.types.push(event.event_type);
+        }
+    }
+    EventLog::from_columns(columns).unwrap()
+}
+
+#[test]
+fn a_model_without_ids_speaks_of_another_shops_items() {
+    let (here, without_ids) = (log(ITEMS), TraceSettings { id_dropout: 1.0, ..settings() });
+    let known = catalogue(&here, [1.0; 5]);
+    let there = renamed(&here);
+    // Odd ones there are what even ones are here.
+    let other = catalogue(&there, [-1.0, 1.0, 1.0, 1.0, 1.0]);
+    let told = |settings: &TraceSettings| {
+        let start =
+            Start::new(settings, fit(settings, &here, &known).parameters(), &here, Some(&known)).unwrap();
+        start.over(&there, Some(&other)).map(|model| told_apart(&scores(&model, &there)))
+    };
+    // The user of an even number wants odd items now.
+    let found = told(&without_ids).unwrap();
+    assert!(found < 0.05, "{found}");
+    let refused = told(&settings()).unwrap_err().to_string();
+    assert!(refused.contains("cosine"), "{refused}");
+}
+
+#[test]
+fn a_model_without_ids_knows_nothing_of_any_one_item() {
+    let log = log(ITEMS);
+    let mut known = catalogue(&log, [1.0; 5]);
+    // Of one item nothing is written, and of two the same.
+    let vectors = known.vectors.as_mut().unwrap();
+    vectors.data[..5].fill(0.0);
+    vectors.data.copy_within(20..25, 30);
+    let model = fit(&TraceSettings { id_dropout: 1.0, ..settings() }, &log, &known);
+    let parameters = model.parameters();
+    let wane::recommend::Array::F32(vectors) = &parameters.0["item_vectors"] else { panic!("no vectors") };
+    assert!(vectors[..8].iter().all(|x| *x == 0.0));
+    assert_eq!(vectors[4 * 8..5 * 8], vectors[6 * 8..7 * 8]);
+    assert!(model.links().iter().all(|link| !link.is_mined()));
+    assert!(parameters.0.keys().all(|name| !name.starts_with("popularity_rates") || {
+        matches!(&parameters.0[name], wane::recommend::Array::F32(rates) if rates.is_empty())
+    }));
+}
+
+#[test]
+fn vectors_of_an_encoder_of_another_name_are_refused() {
+    let log = log(ITEMS);
+    let named = |name: &str| {
+        let encoders = vec![Some(name.to_owned()); log.n_items()];
+        let extra = [(wane::interest::ENCODER.to_owned(), encoders)].into();
+        Catalogue { extra, ..catalogue(&log, [1.0; 5]) }
+    };
+    let (settings, known) = (TraceSettings { id_dropout: 1.0, ..settings() }, named("bert-5-aa+1"));
+    let start = Start::new(&settings, fit(&settings, &log, &known).parameters(), &log, Some(&known)).unwrap();
+    // Behind a `+` stands what differs from table to table.
+    assert!(start.over(&log, Some(&named("bert-5-aa+2"))).is_ok());
+    let refused = start.over(&log, Some(&named("bert-5-ab"))).unwrap_err().to_string();
+    assert!(refused.ends_with("those of bert-5-ab, not of bert-5-aa+1"), "{refused}");
 }
 
 #[test]

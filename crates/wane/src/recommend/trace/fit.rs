@@ -163,10 +163,10 @@ struct Run<'a> {
 }
 
 /// What is read off a log before learning from it.
-struct Ground<'a> {
+pub(super) struct Ground<'a> {
     log: &'a EventLog,
     goal: Goal,
-    features: Features,
+    pub(super) features: Features,
     links: Vec<Link>,
     /// Times and items, oldest first.
     events: Vec<(Timestamp, ItemId)>,
@@ -175,14 +175,14 @@ struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    fn of(settings: &TraceSettings, training: &Training<'_>, log: &'a EventLog) -> Self {
+    pub(super) fn of(settings: &TraceSettings, training: &Training<'_>, log: &'a EventLog) -> Self {
         let (catalogue, goal) = (training.catalogue, training.goal);
         let features =
             settings.described(catalogue, log.n_items(), training.start.and_then(Start::reduction));
         let links = Link::plan(log, catalogue, &features, goal, settings.link_plan());
         let fashions = match training.start {
             Some(start) => start.fashions(),
-            None if settings.popularity => fashions(log),
+            None if settings.popularity && !settings.is_without_ids() => fashions(log),
             None => Vec::new(),
         };
         let mut events: Vec<(Timestamp, ItemId)> =
@@ -211,7 +211,7 @@ impl<'a> Ground<'a> {
     }
 
     /// The weights before the first step.
-    fn start(&self, settings: &TraceSettings, training: &Training<'_>) -> Weights {
+    pub(super) fn start(&self, settings: &TraceSettings, training: &Training<'_>) -> Weights {
         let former =
             |start: &Start| start.weights(self.shape, self.log, &self.features, &self.links, training.seed);
         let anew = || Weights::start(self.shape, &time_scales(self.log, settings.scales), training.seed);
@@ -220,7 +220,7 @@ impl<'a> Ground<'a> {
         weights
     }
 
-    fn model(&self, weights: Weights) -> TraceModel {
+    pub(super) fn model(&self, weights: Weights) -> TraceModel {
         TraceModel::new(
             weights,
             &self.features,

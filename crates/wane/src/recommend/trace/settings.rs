@@ -30,6 +30,9 @@ pub struct TraceSettings {
     pub dropout: f32,
     /// Weight decay of vectors.
     pub weight_decay: f32,
+    /// Share of the items with features or a text that a step of training meets as if they were new, from 0 to 1. At 1 nothing is
+    /// learned of any one item, nor counted: such a model speaks of another shop's items as of its own.
+    pub id_dropout: f32,
     /// Whether the age of an event counts.
     pub decay: bool,
     /// Whether an event's place in the history counts beside its age (displacement).
@@ -69,6 +72,7 @@ impl Default for TraceSettings {
             negatives: 256,
             dropout: 0.6,
             weight_decay: 0.05,
+            id_dropout: 0.1,
             decay: true,
             displacement: true,
             popularity: true,
@@ -108,7 +112,13 @@ impl TraceSettings {
         let rate = self.learning_rate;
         within("learning_rate", rate > 0.0 && rate <= 1.0, "above 0, to 1", &rate)?;
         within("dropout", (0.0..=0.95).contains(&self.dropout), "0 to 0.95", &self.dropout)?;
-        within("weight_decay", (0.0..=10.0).contains(&self.weight_decay), "0 to 10", &self.weight_decay)
+        within("weight_decay", (0.0..=10.0).contains(&self.weight_decay), "0 to 10", &self.weight_decay)?;
+        within("id_dropout", (0.0..=1.0).contains(&self.id_dropout), "0 to 1", &self.id_dropout)
+    }
+
+    /// Whether items are known by their descriptions alone.
+    pub(super) fn is_without_ids(&self) -> bool {
+        self.id_dropout >= 1.0
     }
 
     pub(super) fn recipe(&self) -> Recipe {
@@ -118,6 +128,7 @@ impl TraceSettings {
             rate: self.learning_rate,
             decay: self.weight_decay,
             dropout: self.dropout,
+            id_dropout: self.id_dropout,
             ..Recipe::default()
         }
     }
@@ -126,7 +137,7 @@ impl TraceSettings {
         LinkPlan {
             repeats: self.repeats,
             reach: self.reach,
-            window: self.window,
+            window: if self.is_without_ids() { 0 } else { self.window },
             top: self.top,
             alike: self.alike,
             given: self.relations,

@@ -6,16 +6,19 @@
 //!   no item that is known.
 //! - What is written of items is made short as it was for the former model, whose projection goes on. So its vectors must be by
 //!   the same encoder: items known to both must mean the same in both.
+//! - Another shop has other items: [`Start::over`] says of them what their features and texts say, and learns nothing. A model
+//!   without ids ([`TraceSettings::id_dropout`] 1) was made for that, and for it no two items of one id are the same.
 //! - Relations and popularity are counted anew, over the half-lives that the former model learned weights for.
 //! - Learned from are the events after the newest one that the former model knew; the others are known as history.
 
 use std::sync::Arc;
 
+use super::fit::Ground;
 use super::{TraceModel, TraceSettings};
 use crate::error::{Error, Result};
 use crate::events::{EventLog, ItemId, Timestamp, Vocab};
 use crate::interest::{Catalogue, Features, Reduction, Texts};
-use crate::recommend::{Goal, Parameters};
+use crate::recommend::{Goal, Parameters, Training};
 use crate::train::{Group, Link, Shape, Weights, add_scaled, dot, feature_share};
 
 /// Mean cosine of the short vectors of items known to both catalogues, at least, for them to be by one encoder. Words weigh a
@@ -35,6 +38,8 @@ pub struct Start {
     features: Vec<String>,
     /// What was written of the items.
     texts: Texts,
+    /// What wrote their vectors, if that is known.
+    encoder: Option<String>,
     last: Option<Timestamp>,
     digest: String,
 }
@@ -64,9 +69,15 @@ impl Start {
             event_types: log.event_types().to_vec(),
             features: features.names,
             texts: features.texts,
+            encoder: catalogue.and_then(Catalogue::encoder).map(str::to_owned),
             last: log.span().map(|(_, last)| last),
             digest,
         })
+    }
+
+    /// The settings that it was fitted by.
+    pub fn settings(&self) -> &TraceSettings {
+        &self.settings
     }
 
     /// What the model was taught to predict.
@@ -77,6 +88,39 @@ impl Start {
     /// Its newest event, where a log has newer ones: only these are learned from. Where it has none, all are.
     pub fn newest_event(&self, log: &EventLog) -> Option<Timestamp> {
         self.last.filter(|&last| log.span().is_some_and(|(_, newest)| newest > last))
+    }
+
+    /// The same model over another log and catalogue, where items that it does not know are known by their features and texts.
+    /// Nothing is learned; relations and popularity are counted in the log, where the model has any.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for vectors by another encoder.
+    pub fn over(&self, log: &EventLog, catalogue: Option<&Catalogue>) -> Result<TraceModel> {
+        self.check_vectors(catalogue)?;
+        let training = Training { goal: self.goal(), start: Some(self), ..Training::new(log, catalogue, 0) };
+        let ground = Ground::of(&self.settings, &training, log);
+        let mut weights = ground.start(&self.settings, &training);
+        let novelty = weights.group(Group::Novelty).first().copied();
+        let rows = weights.vectors.chunks_exact_mut(self.settings.dim).zip(&mut weights.bias);
+        for ((item, name), (vector, bias)) in (0u32..).zip(log.items().iter()).zip(rows) {
+            if self.known(name).is_none() {
+                // Learning would start from chance where nothing is known; here nothing is said.
+                vector.fill(0.0);
+                *bias = novelty.filter(|_| ground.features.describe(item)).unwrap_or(*bias);
+            }
+        }
+        Ok(ground.model(weights))
+    }
+
+    /// An item that something is known of by its id.
+    fn known(&self, name: &str) -> Option<ItemId> {
+        let position = self.items.position(name).map(ItemId);
+        position.filter(|_| !self.settings.is_without_ids())
+    }
+
+    /// Its newest event, where it learned from any of a log's items.
+    pub fn knew_until(&self, log: &EventLog) -> Option<Timestamp> {
+        self.last.filter(|_| log.items().iter().any(|name| self.items.position(name).is_some()))
     }
 
     /// How it made short what is written of items, if that spoke.
@@ -97,10 +141,15 @@ impl Start {
         if vectors.dim != reduction.length() {
             return refuse(&vectors.dim);
         }
+        if let (Some(former), Some(now)) = (self.encoder.as_deref(), catalogue.encoder())
+            && space(former) != space(now)
+        {
+            return refuse(&format!("those of {now}, not of {former}"));
+        }
         let now = Texts::of(vectors, reduction.clone());
         let (mut sum, mut n) = (0.0, 0);
         for (item, name) in (0u32..).zip(catalogue.items.iter()) {
-            let former = self.items.position(name).map_or(&[][..], |former| self.texts.of_item(former));
+            let former = self.known(name).map_or(&[][..], |former| self.texts.of_item(former.0));
             let length = (dot(former, former) * dot(now.of_item(item), now.of_item(item))).sqrt();
             if length > 0.0 {
                 sum += dot(former, now.of_item(item)) / length;
@@ -199,7 +248,7 @@ impl Start {
         let low = lower_quartile(&self.model.weights.bias);
         let rows = weights.vectors.chunks_exact_mut(dim).zip(&mut weights.bias);
         for ((item, name), (vector, bias)) in (0u32..).zip(items.iter()).zip(rows) {
-            let former = self.items.position(name).map(ItemId);
+            let former = self.known(name);
             *bias = former.map_or(low, |former| self.model.bias(former));
             let own = former.map(|former| &self.own_vectors[former.index() * dim..][..dim]);
             match own.filter(|own| own.iter().any(|&value| value != 0.0)) {
@@ -243,6 +292,11 @@ impl Start {
         });
         copy_rows(weights, former, Group::Kernels, weights.shape.scales, &kernels.collect::<Vec<_>>());
     }
+}
+
+/// The part of an encoder's name that is the same for all whose vectors can be compared.
+fn space(encoder: &str) -> &str {
+    encoder.split_once('+').map_or(encoder, |(space, _)| space)
 }
 
 /// Copies the rows of a group, `from` saying which former row each one was.
