@@ -1,5 +1,6 @@
 //! What may be written on the command line. Nothing is interpreted here: see `config.rs` and `cmd/`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -401,6 +402,7 @@ pub(crate) struct TraceArgs {
   wane encode items.csv --out vectors.parquet
   wane encode items.csv --encoder models/all-MiniLM-L6-v2 --out vectors.parquet
   wane encode items.csv --encoder models/all-MiniLM-L6-v2 --int8 --layers 3 --out vectors.parquet
+  wane encode items.csv --encoder models/all-MiniLM-L6-v2 --pca 128 --out vectors.parquet
   wane encode items.csv --template '{title}. {category}, {colour}' --out vectors.parquet
   wane fit events.csv --catalogue items.csv --vectors vectors.parquet --model content --out model")]
 pub(crate) struct Encode {
@@ -434,6 +436,12 @@ pub(crate) struct Encode {
     /// Built-in: seed of the random projection.
     #[arg(long, default_value_t = 42, conflicts_with = "encoder")]
     pub(crate) seed: u64,
+    /// Keep so many numbers of each vector, those of its principal axes in this catalogue, which then weigh alike (whitening).
+    #[arg(long, value_name = "N", conflicts_with = "first")]
+    pub(crate) pca: Option<NonZeroUsize>,
+    /// Keep the first so many numbers of each vector, as encoders allow that were trained for it (Matryoshka).
+    #[arg(long, value_name = "N")]
+    pub(crate) first: Option<NonZeroUsize>,
     /// Table of vectors (.parquet).
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,

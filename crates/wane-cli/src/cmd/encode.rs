@@ -1,11 +1,14 @@
 //! `wane encode`: vectors of what is written of items.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use wane::events::Vocab;
-use wane::interest::{Catalogue, CatalogueFile, CatalogueMap, ENCODER, Vectors, write_catalogue};
+use wane::interest::{
+    Catalogue, CatalogueFile, CatalogueMap, ENCODER, Reduction, Texts, Vectors, write_catalogue,
+};
 use wane_encode::{
     HashedEncoder, HashedSettings, Journal, Pretrained, PretrainedSettings, Template, TextHash, item_texts,
 };
@@ -46,9 +49,12 @@ pub(crate) fn run(args: &Encode, terminal: Terminal) -> Result<()> {
         }
         Some(folder) => pretrained(folder, args, &written.texts, terminal)?,
     };
+    let done = shortened(done, args)?;
     let (n_items, dim) = (written.items.len(), done.vectors.dim);
     let encoded = write(&written, &done, &args.out)?;
-    done.journal.map_or(Ok(()), Journal::finish)?;
+    // A table of fewer numbers cannot tell another time what a text's vector was.
+    let is_whole = args.first.or(args.pca).is_none();
+    done.journal.filter(|_| is_whole).map_or(Ok(()), Journal::finish)?;
     let mut words = vec![format!(
         "{}: {} items, {dim} numbers each, by {}",
         args.out.display(),
@@ -131,6 +137,25 @@ fn pretrained(folder: &Path, args: &Encode, texts: &[String], terminal: Terminal
         told: Some(told),
         journal: Some(journal),
     })
+}
+
+/// Fewer numbers of each vector, where that is asked for. They are other vectors, so their encoder has another name.
+fn shortened(done: Done, args: &Encode) -> Result<Done> {
+    let (Done { vectors, encoder, told, journal }, n) =
+        (done, args.first.or(args.pca).map(NonZeroUsize::get));
+    let (vectors, encoder) = match n {
+        Some(n) if args.first.is_some() => (vectors.first(n), format!("{encoder}/first-{n}")),
+        Some(n) => {
+            let short = Texts::of(&vectors, Reduction::to(&vectors, n));
+            ensure!(short.dim > 0, "all texts have the same vector: leave --pca out");
+            // The axes are this catalogue's.
+            let axes = TextHash::of(&format!("{:?}", short.reduction.axes)).to_hex();
+            let encoder = format!("{encoder}/pca-{}-{}", short.dim, &axes[..8]);
+            (Vectors { dim: short.dim, data: short.rows().to_vec() }, encoder)
+        }
+        None => (vectors, encoder),
+    };
+    Ok(Done { vectors, encoder, told, journal })
 }
 
 /// Makes the vectors of a former table known, where it is of the same encoder. Whatever else lies there is nothing to go on from.

@@ -20,6 +20,27 @@ fn encoded_items_are_ranked_by_their_text() {
 }
 
 #[test]
+fn vectors_are_made_shorter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let catalogue = shop().join("shop/catalogue.parquet");
+    let encode = |more: &str| done(path, &format!("encode {} {more}", catalogue.display()));
+    let told = encode("--first 16 --out first.parquet");
+    assert!(
+        told.contains("60 items, 16 numbers each, by hashed-256-") && told.contains("/first-16"),
+        "{told}"
+    );
+    let told = encode("--pca 8 --out pca.parquet");
+    assert!(told.contains("60 items, 8 numbers each") && told.contains("/pca-8-"), "{told}");
+    let log = shop().join("shop/events.parquet");
+    json(path, &format!("evaluate {} --vectors pca.parquet --models content --json", log.display()));
+    // Nothing tells items apart, so there is no axis.
+    fs::write(path.join("same.csv"), "item,title\n1,tea\n2,tea\n").unwrap();
+    let message = failure(path, "encode same.csv --pca 8 --out same.parquet");
+    assert!(message.contains("all texts have the same vector"), "{message}");
+}
+
+#[test]
 fn vectors_alone_are_a_catalogue_and_other_tables_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let catalogue = shop().join("shop/catalogue.parquet");

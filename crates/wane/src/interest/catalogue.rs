@@ -19,6 +19,15 @@ pub struct Vectors {
 }
 
 impl Vectors {
+    /// The first numbers of each vector: of an encoder that puts the most telling first, nearly as good (A. Kusupati and others,
+    /// "Matryoshka representation learning", NeurIPS 2022).
+    #[must_use]
+    pub fn first(&self, dim: usize) -> Self {
+        let dim = dim.min(self.dim);
+        let rows = self.data.chunks_exact(self.dim.max(1));
+        Self { dim, data: rows.flat_map(|row| row[..dim].iter().copied()).collect() }
+    }
+
     fn rows(&self, former: &[Option<usize>]) -> Self {
         let row = |place: &Option<usize>| {
             let row = place.and_then(|place| self.data.get(place * self.dim..(place + 1) * self.dim));

@@ -50,8 +50,14 @@ pub struct Texts {
 }
 
 impl Reduction {
-    /// The axes of a table of vectors.
+    /// The axes of a table of vectors: as many as a model can learn from.
     pub fn of(vectors: &Vectors) -> Self {
+        let items = vectors.data.chunks_exact(vectors.dim.max(1)).filter(|row| is_filled(row)).count();
+        Self::to(vectors, MOST.min(items.min(LOOKED_AT) / PER_AXIS))
+    }
+
+    /// So many axes of a table of vectors, or fewer where it does not vary in as many ways.
+    pub fn to(vectors: &Vectors, axes: usize) -> Self {
         let dim = vectors.dim.max(1);
         let filled: Vec<&[f32]> = vectors.data.chunks_exact(dim).filter(|row| is_filled(row)).collect();
         let step = filled.len().div_ceil(LOOKED_AT).max(1);
@@ -63,7 +69,7 @@ impl Reduction {
             mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / n as f32);
         }
         rows.chunks_exact_mut(dim).for_each(|row| row.iter_mut().zip(&mean).for_each(|(x, mean)| *x -= mean));
-        let axes = principal_axes(&rows, dim, n);
+        let axes = principal_axes(&rows, dim, n, axes);
         Self { mean, axes }
     }
 
@@ -78,14 +84,14 @@ impl Reduction {
     }
 }
 
-/// `A` of centred rows.
-fn principal_axes(rows: &[f32], dim: usize, n: usize) -> Vec<f32> {
+/// `A` of centred rows, with so many axes at most.
+fn principal_axes(rows: &[f32], dim: usize, n: usize, most: usize) -> Vec<f32> {
     let rows = MatRef::from_row_major_slice(rows, n, dim);
     let mut covariance = Mat::<f32>::zeros(dim, dim);
     matmul(covariance.as_mut(), Accum::Replace, rows.transpose(), rows, 1.0 / n.max(1) as f32, Par::Seq);
     let Some((variances, columns)) = eigen(&covariance) else { return Vec::new() };
     let noise = NOISE * variances.last().copied().unwrap_or_default();
-    let last_first = (0..dim).rev().take(MOST.min(n / PER_AXIS));
+    let last_first = (0..dim).rev().take(most);
     let kept: Vec<usize> = last_first.take_while(|&k| variances[k] > noise).collect();
     let mut axes = Vec::with_capacity(kept.len() * dim);
     for &k in &kept {
