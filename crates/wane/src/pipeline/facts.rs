@@ -263,6 +263,10 @@ impl Lexicon {
             })
         };
         let mut words: Vec<Word> = events.into_iter().filter_map(telling).collect();
+        // What happened once may be chance, unless nothing happened twice.
+        if words.iter().any(|word| word.events.len() > 1) {
+            words.retain(|word| word.events.len() > 1);
+        }
         words.sort_by(|a, b| {
             b.weight.total_cmp(&a.weight).then_with(|| (a.kind, &a.word).cmp(&(b.kind, &b.word)))
         });
