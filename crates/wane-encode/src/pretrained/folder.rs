@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde::de::DeserializeOwned;
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
 
 use super::tensors::Tensors;
 use crate::error::{Error, Result};
@@ -111,6 +111,12 @@ impl Folder {
 
     /// Cuts texts after some tokens.
     pub(super) fn truncate(&self, tokenizer: &mut Tokenizer, max_tokens: Option<usize>) -> Result<()> {
+        // Fewer than a tokeniser adds itself it (0.23) would count below 0.
+        let added = tokenizer.get_post_processor().map_or(0, |end| end.added_tokens(false));
+        if max_tokens.is_some_and(|max| max < added) {
+            let reason = format!("it adds {added} tokens to each text, more than a text may have");
+            return Err(self.error("tokenizer.json", reason, "Allow more with --max-tokens"));
+        }
         let cut = max_tokens.map(|max_length| TruncationParams { max_length, ..TruncationParams::default() });
         let done = tokenizer.with_truncation(cut);
         done.map(|_| ()).map_err(|error| self.error("tokenizer.json", error, "Allow more tokens"))
