@@ -28,7 +28,7 @@ impl Folder {
             return Ok(Self { path: path.to_owned() });
         }
         let Some(name) = hub_name(path) else {
-            let mend = "Give the folder of a model, with config.json, tokenizer.json and model.safetensors";
+            let mend = "Give the folder of a model, with config.json, tokenizer.json and model.safetensors, or a .gguf file";
             return Err(Error::model(path, "no such folder", mend));
         };
         let cache = hub_cache(|variable| env::var_os(variable));
@@ -37,6 +37,13 @@ impl Folder {
             let mend = format!("Fetch it with `hf download {name}`, or copy its files and give their folder");
             Error::model(path, reason, &mend)
         })
+    }
+
+    /// Its path, if its weights are a GGUF file and no other layout's.
+    pub(super) fn holds_gguf(&self) -> Option<&Path> {
+        let mut files = fs::read_dir(&self.path).ok()?.filter_map(|file| Some(file.ok()?.path()));
+        let is_there = !self.path.join("config.json").exists() && files.any(|file| is_gguf(&file));
+        is_there.then_some(&self.path)
     }
 
     /// An error about one of its files.
@@ -121,6 +128,11 @@ impl Folder {
         let done = tokenizer.with_truncation(cut);
         done.map(|_| ()).map_err(|error| self.error("tokenizer.json", error, "Allow more tokens"))
     }
+}
+
+/// Whether a name is that of a language model's file.
+pub(super) fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
 }
 
 /// A name on the hub: owner and model.
