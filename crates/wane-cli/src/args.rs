@@ -275,7 +275,7 @@ pub(crate) struct Profile {
     /// The user to look at; more of them by writing it again.
     #[arg(long, value_name = "ID", required_unless_present = "tags", conflicts_with = "tags")]
     pub(crate) user: Vec<String>,
-    /// Say it in words too, by the language model in this GGUF file or folder (a Llama with a byte-level tokeniser).
+    /// Say it in words too, by the language model in this GGUF file or folder (a Llama, Qwen2 or Qwen3 with a byte-level tokeniser).
     #[arg(long, value_name = "FILE", conflicts_with = "tags")]
     pub(crate) summarise: Option<PathBuf>,
     /// Tags of all users.
@@ -395,13 +395,15 @@ pub(crate) struct TraceArgs {
 ///
 /// Without --encoder by the built-in one, which needs no download and compares words and letters, not meanings. A pretrained encoder
 /// is a folder as Hugging Face lays it out: BERT, MiniLM, RoBERTa, XLM-R, DistilBERT, or a static table of token vectors (model2vec,
-/// WordLlama). What it has encoded is kept: an interrupted command goes on where it was, and items whose text has not changed since
-/// the last table are not encoded again.
+/// WordLlama); or a GGUF file of a language model (Llama, Qwen2, Qwen3), whose vectors are those of each text's last token. What it has
+/// encoded is kept: an interrupted command goes on where it was, and items whose text has not changed since the last table are not
+/// encoded again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wane encode items.csv --out vectors.parquet
   wane encode items.csv --encoder models/all-MiniLM-L6-v2 --out vectors.parquet
   wane encode items.csv --encoder models/all-MiniLM-L6-v2 --int8 --layers 3 --out vectors.parquet
+  wane encode items.csv --encoder models/Qwen3-Embedding-0.6B-Q8_0.gguf --out vectors.parquet
   wane encode items.csv --encoder models/all-MiniLM-L6-v2 --pca 128 --out vectors.parquet
   wane encode items.csv --template '{title}. {category}, {colour}' --out vectors.parquet
   wane fit events.csv --catalogue items.csv --vectors vectors.parquet --model content --out model")]
@@ -415,19 +417,20 @@ pub(crate) struct Encode {
     /// What is written of an item, columns in braces; what an item lacks is left out [default: title, category, brand, description].
     #[arg(long, value_name = "TEXT")]
     pub(crate) template: Option<String>,
-    /// Folder of a pretrained encoder, or its name where Hugging Face's tools have fetched it [default: the built-in encoder].
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder of a pretrained encoder, or its name where Hugging Face's tools have fetched it, or a language model's .gguf file
+    /// [default: the built-in encoder].
+    #[arg(long, value_name = "PATH")]
     pub(crate) encoder: Option<PathBuf>,
-    /// Pretrained: linear layers in 8-bit integers, faster and nearly the same.
+    /// Pretrained, but no .gguf file: linear layers in 8-bit integers, faster and nearly the same.
     #[arg(long, requires = "encoder")]
     pub(crate) int8: bool,
-    /// Pretrained: only the first layers, faster and less exact.
+    /// Pretrained, but no .gguf file: only the first layers, faster and less exact.
     #[arg(long, requires = "encoder", value_name = "N")]
     pub(crate) layers: Option<usize>,
     /// Pretrained: written before each text, as in 'passage: ' [default: what the model's folder says].
     #[arg(long, requires = "encoder", value_name = "TEXT")]
     pub(crate) prefix: Option<String>,
-    /// Pretrained: a text is cut after so many tokens [default: what the model's folder says].
+    /// Pretrained: a text is cut after so many tokens [default: what the model's folder or file says].
     #[arg(long, requires = "encoder", value_name = "N")]
     pub(crate) max_tokens: Option<usize>,
     /// Built-in: numbers per item.

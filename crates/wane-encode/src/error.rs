@@ -57,10 +57,10 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A text that the tokeniser cannot read.
-    #[error("the model's tokeniser failed: {reason}")]
+    /// A text that the model cannot read.
+    #[error("the model cannot read a text: {reason}")]
     Text {
-        /// What it says.
+        /// What is wrong.
         reason: String,
     },
     /// A catalogue of which nothing can be said.

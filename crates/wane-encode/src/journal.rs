@@ -14,8 +14,6 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::pretrained::Pretrained;
 
-/// Texts that are encoded between two writes: a few seconds of work.
-const TOGETHER: usize = 512;
 const HASH: usize = 16;
 const CHECKSUM: usize = 4;
 
@@ -108,7 +106,7 @@ impl Journal {
     /// vector: a row of zeros.
     ///
     /// # Errors
-    /// [`Error::Text`] where the tokeniser cannot read one, [`Error::Journal`] where the journal cannot be written.
+    /// [`Error::Text`] where the model cannot read one, [`Error::Journal`] where the journal cannot be written.
     pub fn encode(
         &mut self,
         encoder: &Pretrained,
@@ -125,7 +123,7 @@ impl Journal {
         // Long ones first, so that texts of one length meet and the end is not waited for; then by hash, for one order on any machine.
         let mut rest: Vec<(TextHash, &String)> = different.into_iter().collect();
         rest.sort_unstable_by_key(|(hash, text)| (std::cmp::Reverse(text.len()), hash.0));
-        for part in rest.chunks(TOGETHER) {
+        for part in rest.chunks(encoder.texts_together()) {
             let own: Vec<&str> = part.iter().map(|(_, text)| text.as_str()).collect();
             let vectors = encoder.encode(&own)?;
             let records = part.iter().map(|(hash, _)| *hash).zip(vectors.chunks_exact(self.dim));

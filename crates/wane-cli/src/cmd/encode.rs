@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Encode, terminal: Terminal) -> Result<()> {
             spinner.finish_and_clear();
             done
         }
-        Some(folder) => pretrained(folder, args, &written.texts, terminal)?,
+        Some(path) => pretrained(path, args, &written.texts, terminal)?,
     };
     let done = shortened(done, args)?;
     let (n_items, dim) = (written.items.len(), done.vectors.dim);
@@ -110,17 +110,17 @@ fn built_in(texts: &[String], settings: &HashedSettings) -> Result<Done> {
     Ok(Done { vectors, encoder: encoder.fingerprint(), told: None, journal: None })
 }
 
-fn pretrained(folder: &Path, args: &Encode, texts: &[String], terminal: Terminal) -> Result<Done> {
+fn pretrained(path: &Path, args: &Encode, texts: &[String], terminal: Terminal) -> Result<Done> {
     let settings = PretrainedSettings {
         int8: args.int8,
         layers: args.layers,
         prefix: args.prefix.clone(),
         max_tokens: args.max_tokens,
     };
-    let encoder = Pretrained::open(folder, &settings)?;
-    let mut path = args.out.clone().into_os_string();
-    path.push(".journal");
-    let mut journal = Journal::open(&PathBuf::from(path), &encoder)?;
+    let encoder = Pretrained::open(path, &settings)?;
+    let mut beside = args.out.clone().into_os_string();
+    beside.push(".journal");
+    let mut journal = Journal::open(&PathBuf::from(beside), &encoder)?;
     recall(&args.out, &encoder, &mut journal);
     let bar = terminal.bar("encoding texts", texts.len() as u64);
     let encoded = journal.encode(&encoder, texts, |n| bar.inc(n))?;

@@ -93,3 +93,25 @@ fn a_pretrained_encoder_encodes_each_text_once() {
     let message = failure(folder.path(), "encode items.csv --encoder ./no-model --out v.parquet");
     assert!(message.contains("./no-model: no such folder"), "{message}");
 }
+
+#[test]
+fn a_language_model_encodes_each_text_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../wane-encode/tests/fixtures/qwen3/tiny.gguf");
+    let command = format!("encode items.csv --encoder {model} --out v.parquet");
+    let write = |second: &str| {
+        let items = format!("item,title\n1,wool scarf\n2,{second}\n3,\n");
+        fs::write(folder.path().join("items.csv"), items).unwrap();
+    };
+    write("blue scarf");
+    let told = done(folder.path(), &command);
+    assert!(told.contains("2 items, 32 numbers each, by qwen3-2x32-"), "{told}");
+    assert!(told.contains("0 of them known, 2 encoded"), "{told}");
+    write("red scarf");
+    let told = done(folder.path(), &command);
+    assert!(told.contains("1 of them known, 1 encoded"), "{told}");
+    for setting in ["--int8", "--layers 1"] {
+        let message = failure(folder.path(), &format!("{command} {setting}"));
+        assert!(message.contains("tiny.gguf: ") && message.contains("Leave --"), "{message}");
+    }
+}

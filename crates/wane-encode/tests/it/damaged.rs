@@ -89,6 +89,9 @@ fn settings_of_other_models_are_refused() {
     let too_many = PretrainedSettings { layers: Some(3), ..Default::default() };
     let Err(error) = Pretrained::open(&fixture("bert"), &too_many) else { panic!("3 of 2 layers") };
     assert!(error.to_string().contains("3 layers asked for, it has 2"), "{error}");
+    let too_few = PretrainedSettings { max_tokens: Some(1), ..Default::default() };
+    let Err(error) = Pretrained::open(&fixture("bert"), &too_few) else { panic!("2 tokens in 1") };
+    assert!(error.to_string().contains("tokenizer.json: it adds 2 tokens"), "{error}");
 }
 
 #[test]

