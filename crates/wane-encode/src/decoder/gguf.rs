@@ -1,7 +1,5 @@
-//! A GGUF file: what it says of its model, and the model's weights, all in 8-bit blocks (`Q8_0`).
+//! A GGUF file: what it says of its model, and the model's weights, which candle reads whatever kind of numbers they are.
 //!
-//! candle (0.11) has vectorised products for `Q8_0` and none for `Q4_1`, in which SmolLM2 comes: writing weights of any kind anew
-//! as `Q8_0` costs a little memory, adds at most 1/254 of a block's largest weight to each, and leaves one path to test.
 //! Nothing is believed of the file: names, kinds and shapes are checked before they are used, and what candle would panic at.
 
 use std::fs::{self, File};
@@ -13,6 +11,7 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use sha2::{Digest, Sha256};
 
+use super::product::Product;
 use crate::error::{Error, Result};
 
 /// With which a file begins.
@@ -118,12 +117,12 @@ impl Gguf {
     }
 
     /// A matrix, `rows` outputs of `columns` inputs each.
-    pub(super) fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<QTensor> {
+    pub(super) fn product(&mut self, name: &str, rows: usize, columns: usize) -> Result<Product> {
         let tensor = self.tensor(name, &[rows, columns])?;
         if !columns.is_multiple_of(GgmlDType::Q8_0.block_size()) {
             return Err(self.other(format!("tensor `{name}` has {columns} columns, not a multiple of 32")));
         }
-        Ok(tensor)
+        Product::new(&tensor).map_err(|error| self.damaged(format!("tensor `{name}`: {error}")))
     }
 
     /// A row of finite numbers.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tokenizers::Tokenizer;
 
-use super::network::{self, Memory, Network, Products};
+use super::network::{Memory, Network};
 use super::{added, parts};
 use crate::error::{Error, Result};
 
@@ -26,15 +26,7 @@ impl LastToken {
     /// Reads a model as [`super::Decoder::open`] does; texts are cut after so many tokens, or as many as the model can look back on. Gives its
     /// tokeniser too, and what tells its file from others.
     pub(crate) fn open(path: &Path, max_tokens: Option<usize>) -> Result<(Self, Tokenizer, [u8; 32])> {
-        Self::open_with(path, max_tokens, network::in_8_bits)
-    }
-
-    pub(super) fn open_with(
-        path: &Path,
-        max_tokens: Option<usize>,
-        products: Products,
-    ) -> Result<(Self, Tokenizer, [u8; 32])> {
-        let (mut gguf, network, tokenizer) = parts(path, products)?;
+        let (mut gguf, network, tokenizer) = parts(path)?;
         let pooling = gguf.size(&format!("{}.pooling_type", network.kind())).unwrap_or_default();
         if !POOLING.contains(&pooling) {
             let reason = format!(

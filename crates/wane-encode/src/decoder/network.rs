@@ -11,17 +11,12 @@
 //! `norm(x) = w * x / sqrt(mean(x^2) + eps)`. At the end `logits = W_out norm(x)`. Qwen2 adds a bias to q, k and v; Qwen3 norms each head
 //! of q and k before it is turned. Both turn number `i` of a head with `i + d/2`, a Llama's file has these side by side.
 //!
-//! Products with weights are candle's, each number of which one thread computes; everything else is added up here in a fixed order. So
-//! the same tokens in the same steps give the same bits, whatever the number of threads.
-//!
-//! Weights and inputs of products are numbers of 8 bits, in blocks of 32 with a scale. Of inputs that is coarse: likelihoods of SmolLM2-135M
-//! move by about .1 per token, another way on another kind of processor. In `f32` they are those of transformers (tested).
+//! Everything is added up in a fixed order, so the same tokens in the same steps give the same bits, whatever the number of threads.
 
-use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
-use candle_core::{DType, Device, Module, Tensor};
 use rayon::prelude::*;
 
 use super::gguf::Gguf;
+use super::product::Product;
 use crate::error::{Error, Result};
 
 /// Numbers that are multiplied side by side.
@@ -41,8 +36,9 @@ pub(super) struct Network {
     sizes: Sizes,
     layers: Vec<Layer>,
     norm: Vec<f32>,
-    embedding: QTensor,
-    output: QMatMul,
+    embedding: Product,
+    /// The embedding again, where the file has none.
+    output: Option<Product>,
     eps: f32,
     /// What a place turns the pairs of a head by, per step.
     turns: Vec<f32>,
@@ -77,16 +73,16 @@ struct Layer {
     query: Heads,
     key: Heads,
     value: Heads,
-    mix: QMatMul,
+    mix: Product,
     norm: Vec<f32>,
-    gate: QMatMul,
-    up: QMatMul,
-    down: QMatMul,
+    gate: Product,
+    up: Product,
+    down: Product,
 }
 
 /// How queries, keys or values come of rows.
 struct Heads {
-    product: QMatMul,
+    product: Product,
     bias: Option<Vec<f32>>,
     norm: Option<Vec<f32>>,
 }
@@ -99,7 +95,7 @@ pub(super) struct Memory {
 }
 
 impl Network {
-    pub(super) fn open(gguf: &mut Gguf, products: Products) -> Result<Self> {
+    pub(super) fn open(gguf: &mut Gguf) -> Result<Self> {
         let kind = Kind::of(gguf)?;
         let sizes = Sizes::of(gguf, kind)?;
         let n_layers = gguf.need_size(&kind.key("block_count"))?;
@@ -108,16 +104,16 @@ impl Network {
         let n_tokens = n_tokens.ok_or_else(|| gguf.damaged("it does not say how many tokens it knows"))?;
         let base = gguf.real(&kind.key("rope.freq_base")).unwrap_or(10_000.0);
         let turn = |pair: usize| base.powf(-2.0 * pair as f32 / sizes.head_dim as f32);
-        let output = if gguf.has("output.weight") { "output.weight" } else { "token_embd.weight" };
+        let output = gguf.has("output.weight").then_some("output.weight");
         Ok(Self {
             kind,
             sizes,
             layers: (0..n_layers)
-                .map(|layer| Layer::open(gguf, products, layer, kind, sizes))
+                .map(|layer| Layer::open(gguf, layer, kind, sizes))
                 .collect::<Result<_>>()?,
             norm: gguf.row("output_norm.weight", sizes.dim)?,
-            embedding: eight_bits(gguf.matrix("token_embd.weight", n_tokens, sizes.dim)?).map_err(failed)?,
-            output: products(gguf.matrix(output, n_tokens, sizes.dim)?).map_err(failed)?,
+            embedding: gguf.product("token_embd.weight", n_tokens, sizes.dim)?,
+            output: output.map(|name| gguf.product(name, n_tokens, sizes.dim)).transpose()?,
             eps: gguf.real(&kind.key("attention.layer_norm_rms_epsilon")).unwrap_or(1e-5),
             turns: (0..sizes.head_dim / 2).map(turn).collect(),
             max_tokens: gguf.need_size(&kind.key("context_length"))?,
@@ -126,7 +122,7 @@ impl Network {
 
     /// Tokens that it knows.
     pub(super) fn n_tokens(&self) -> usize {
-        self.embedding.shape().dims().first().copied().unwrap_or_default()
+        self.embedding.outputs()
     }
 
     /// Its architecture.
@@ -148,11 +144,10 @@ impl Network {
         self.max_tokens
     }
 
-    /// Reads on, and gives the logits after the last tokens: `wanted` of them.
-    pub(super) fn read(&self, tokens: &[u32], memory: &mut Memory, wanted: usize) -> Result<Tensor> {
+    /// Reads on, and gives the logits after the last tokens, row by row: `wanted` of them.
+    pub(super) fn read(&self, tokens: &[u32], memory: &mut Memory, wanted: usize) -> Result<Vec<f32>> {
         let last = self.rows(tokens, memory, wanted)?;
-        let logits = tensor(last, self.sizes.dim).and_then(|rows| self.output.forward(&rows));
-        logits.map_err(failed)
+        Ok(self.output.as_ref().unwrap_or(&self.embedding).apply(&last))
     }
 
     /// Reads on, and gives the last tokens' rows after the last norm: `wanted` of them.
@@ -164,35 +159,36 @@ impl Network {
         }
         let mut rows = Vec::new();
         for step in tokens.chunks(STEP) {
-            rows.extend(self.step(step, memory).map_err(failed)?);
+            rows.extend(self.step(step, memory));
         }
         let last = rows.split_off(rows.len().saturating_sub(wanted * self.sizes.dim));
         Ok(normed(&last, &self.norm, self.eps))
     }
 
     /// Rows of some tokens after the last layer.
-    fn step(&self, tokens: &[u32], memory: &mut Memory) -> candle_core::Result<Vec<f32>> {
-        let Sizes { dim, heads, shared_heads, head_dim, inner } = self.sizes;
+    fn step(&self, tokens: &[u32], memory: &mut Memory) -> Vec<f32> {
+        let Sizes { heads, shared_heads, .. } = self.sizes;
         memory.layers.resize_with(self.layers.len(), Default::default);
-        let mut rows = numbers(&self.embedding.embedding(&Tensor::new(tokens, &Device::Cpu)?)?)?;
+        let mut rows: Vec<f32> =
+            tokens.iter().flat_map(|token| self.embedding.weights(*token as usize)).collect();
         for (layer, (keys, values)) in self.layers.iter().zip(&mut memory.layers) {
-            let own = tensor(normed(&rows, &layer.attention_norm, self.eps), dim)?;
-            let mut queries = layer.query.of(&own, self.eps)?;
-            let mut new_keys = layer.key.of(&own, self.eps)?;
+            let own = normed(&rows, &layer.attention_norm, self.eps);
+            let mut queries = layer.query.of(&own, self.eps);
+            let mut new_keys = layer.key.of(&own, self.eps);
             self.turn(&mut queries, heads, memory.tokens);
             self.turn(&mut new_keys, shared_heads, memory.tokens);
             keys.extend(new_keys);
-            values.extend(layer.value.of(&own, self.eps)?);
+            values.extend(layer.value.of(&own, self.eps));
             let mixed = self.attend(&queries, keys, values, memory.tokens);
-            add(&mut rows, &layer.mix.forward(&tensor(mixed, heads * head_dim)?)?)?;
-            let own = tensor(normed(&rows, &layer.norm, self.eps), dim)?;
-            let mut gated = numbers(&layer.gate.forward(&own)?)?;
-            let up = numbers(&layer.up.forward(&own)?)?;
+            add(&mut rows, &layer.mix.apply(&mixed));
+            let own = normed(&rows, &layer.norm, self.eps);
+            let mut gated = layer.gate.apply(&own);
+            let up = layer.up.apply(&own);
             gated.iter_mut().zip(up).for_each(|(x, up)| *x = *x / (1.0 + (-*x).exp()) * up);
-            add(&mut rows, &layer.down.forward(&tensor(gated, inner)?)?)?;
+            add(&mut rows, &layer.down.apply(&gated));
         }
         memory.tokens += tokens.len();
-        Ok(rows)
+        rows
     }
 
     /// Turns pairs of numbers of each head by their token's place.
@@ -294,11 +290,11 @@ impl Sizes {
 }
 
 impl Layer {
-    fn open(gguf: &mut Gguf, products: Products, layer: usize, kind: Kind, sizes: Sizes) -> Result<Self> {
+    fn open(gguf: &mut Gguf, layer: usize, kind: Kind, sizes: Sizes) -> Result<Self> {
         let Sizes { dim, heads, shared_heads, head_dim, inner } = sizes;
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         let product = |gguf: &mut Gguf, part: &str, rows: usize, columns: usize| {
-            products(gguf.matrix(&name(part), rows, columns)?).map_err(failed)
+            gguf.product(&name(part), rows, columns)
         };
         let of_heads = |gguf: &mut Gguf, part: &str, heads: usize| {
             let bias = format!("blk.{layer}.{part}.bias");
@@ -326,49 +322,19 @@ impl Layer {
 }
 
 impl Heads {
-    fn of(&self, rows: &Tensor, eps: f32) -> candle_core::Result<Vec<f32>> {
-        let mut heads = numbers(&self.product.forward(rows)?)?;
+    fn of(&self, rows: &[f32], eps: f32) -> Vec<f32> {
+        let mut heads = self.product.apply(rows);
         if let Some(bias) = &self.bias {
             for row in heads.chunks_exact_mut(bias.len()) {
                 row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
             }
         }
-        Ok(self.norm.as_ref().map(|norm| normed(&heads, norm, eps)).unwrap_or(heads))
+        self.norm.as_ref().map(|norm| normed(&heads, norm, eps)).unwrap_or(heads)
     }
 }
 
-/// How a matrix is multiplied by.
-pub(super) type Products = fn(QTensor) -> candle_core::Result<QMatMul>;
-
-/// In integers of 8 bits, for which candle has vectorised products whatever the file has.
-pub(super) fn in_8_bits(matrix: QTensor) -> candle_core::Result<QMatMul> {
-    QMatMul::from_qtensor(eight_bits(matrix)?)
-}
-
-fn eight_bits(matrix: QTensor) -> candle_core::Result<QTensor> {
-    if matrix.dtype() == GgmlDType::Q8_0 {
-        return Ok(matrix);
-    }
-    let whole = matrix.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?;
-    QTensor::quantize(&whole, GgmlDType::Q8_0)
-}
-
-fn failed(error: candle_core::Error) -> Error {
-    Error::Text { reason: error.to_string() }
-}
-
-fn tensor(rows: Vec<f32>, width: usize) -> candle_core::Result<Tensor> {
-    let n = rows.len() / width.max(1);
-    Tensor::from_vec(rows, (n, width), &Device::Cpu)
-}
-
-fn numbers(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
-    tensor.flatten_all()?.to_vec1()
-}
-
-fn add(rows: &mut [f32], more: &Tensor) -> candle_core::Result<()> {
-    rows.iter_mut().zip(numbers(more)?).for_each(|(sum, x)| *sum += x);
-    Ok(())
+fn add(rows: &mut [f32], more: &[f32]) {
+    rows.iter_mut().zip(more).for_each(|(sum, x)| *sum += x);
 }
 
 fn normed(rows: &[f32], weights: &[f32], eps: f32) -> Vec<f32> {
