@@ -8,6 +8,8 @@
 //! A few rows are bound by memory: weights go from bytes to sums at once. Many rows are bound by arithmetic: weights are written out in
 //! `f32`, [`PANEL`] outputs at a time, and multiplied by rten's kernels. Each number has one order of summation, whatever the threads.
 
+use std::ops::Range;
+
 use candle_core::Device;
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Result};
@@ -19,12 +21,14 @@ use rten_tensor::NdTensorView;
 
 /// Weights that share a scale.
 const BLOCK: usize = 32;
-/// Numbers that are added up side by side.
-const LANES: usize = 16;
+/// Numbers that are added up side by side: half a block.
+const LANES: usize = BLOCK / 2;
 /// Rows up to which weights are not written out.
 const FEW: usize = 3;
 /// Outputs whose weights are written out at once.
 const PANEL: usize = 128;
+/// Products of a few rows that one thread takes at once.
+const ALONE: usize = 400_000;
 
 /// A matrix of weights.
 pub(super) struct Product {
@@ -78,31 +82,52 @@ impl Product {
     /// Outputs of rows of inputs, row by row.
     pub(super) fn apply(&self, rows: &[f32]) -> Vec<f32> {
         let n = rows.len() / self.inputs.max(1);
-        let panel = |first: usize| first..(first + PANEL).min(self.outputs());
-        let panels = (0..self.outputs()).step_by(PANEL).collect::<Vec<_>>().into_par_iter().map(panel);
-        // Each panel's outputs, row by row.
-        let parts: Vec<Vec<f32>> = panels
-            .map(|outputs| if n <= FEW { self.few(rows, outputs) } else { self.many(rows, outputs) })
+        // To wake another thread takes as long as a few hundred thousand products.
+        let width = if n > FEW { PANEL } else { ALONE.div_ceil(self.inputs.max(1) * n.max(1)) };
+        let panels: Vec<Range<usize>> = (0..self.outputs())
+            .step_by(width)
+            .map(|first| first..(first + width).min(self.outputs()))
             .collect();
-        (0..n).flat_map(|row| parts.iter().flat_map(move |part| chunk(part, row, n))).collect()
-    }
-
-    fn few(&self, rows: &[f32], outputs: std::ops::Range<usize>) -> Vec<f32> {
-        let blocks = self.inputs / BLOCK;
-        let mut out = Vec::with_capacity(rows.len() / self.inputs.max(1) * outputs.len());
-        for row in rows.chunks_exact(self.inputs) {
-            let inputs = row.as_chunks::<BLOCK>().0;
-            let sums: Vec<f32> = inputs.iter().map(|block| block.iter().sum()).collect();
-            for output in outputs.clone() {
-                let own = output * blocks..(output + 1) * blocks;
-                let numbers = &self.numbers.as_chunks::<BLOCK>().0[own.clone()];
-                out.push(dot(numbers, &self.scales[own], inputs, &sums));
+        let part = |outputs: &Range<usize>| {
+            if n <= FEW { self.few(rows, outputs.clone()) } else { self.many(rows, outputs.clone()) }
+        };
+        // Each panel's outputs, row by row.
+        let parts: Vec<Vec<f32>> = match &panels[..] {
+            [only] => vec![part(only)],
+            _ => panels.par_iter().map(part).collect(),
+        };
+        let mut out = Vec::with_capacity(n * self.outputs());
+        for row in 0..n {
+            for (part, outputs) in parts.iter().zip(&panels) {
+                out.extend_from_slice(&part[row * outputs.len()..(row + 1) * outputs.len()]);
             }
         }
         out
     }
 
-    fn many(&self, rows: &[f32], outputs: std::ops::Range<usize>) -> Vec<f32> {
+    fn few(&self, rows: &[f32], outputs: Range<usize>) -> Vec<f32> {
+        let blocks = self.inputs / BLOCK;
+        let own = outputs.start * blocks..outputs.end * blocks;
+        let (numbers, scales) = (&self.numbers.as_chunks::<BLOCK>().0[own.clone()], &self.scales[own]);
+        let mut out = vec![0.0; rows.len() / self.inputs.max(1) * outputs.len()];
+        for (row, out) in rows.chunks_exact(self.inputs).zip(out.chunks_exact_mut(outputs.len())) {
+            let inputs = row.as_chunks::<BLOCK>().0;
+            let sums: Vec<f32> = inputs.iter().map(|block| block.iter().sum()).collect();
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    let (out, inputs, sums) = (out, inputs, &sums[..]);
+                    let weights = numbers.chunks_exact(blocks).zip(scales.chunks_exact(blocks));
+                    for (out, (numbers, scales)) in out.iter_mut().zip(weights) {
+                        *out = dot(numbers, scales, inputs, sums);
+                    }
+                },
+            );
+        }
+        out
+    }
+
+    fn many(&self, rows: &[f32], outputs: Range<usize>) -> Vec<f32> {
         let (n, width) = (rows.len() / self.inputs, outputs.len());
         let mut weights = vec![0.0; width * self.inputs];
         let into = weights.chunks_exact_mut(self.inputs);
@@ -144,29 +169,19 @@ fn loss(block: &[f32; BLOCK], rounded: &[i8; BLOCK], [scale, offset]: [f32; 2]) 
     block.iter().zip(rounded).map(|(weight, q)| (weight - f32::from(*q) * scale - offset).powi(2)).sum()
 }
 
-/// The numbers of a row in a part that has `n` rows.
-fn chunk(part: &[f32], row: usize, n: usize) -> impl Iterator<Item = f32> + '_ {
-    let width = part.len() / n.max(1);
-    part[row * width..(row + 1) * width].iter().copied()
-}
-
 /// One output: what each lane adds up stays apart until the end.
+#[inline(always)]
 fn dot(numbers: &[[i8; BLOCK]], scales: &[[f32; 2]], inputs: &[[f32; BLOCK]], sums: &[f32]) -> f32 {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let (mut lanes, mut offsets) = ([0.0f32; LANES], 0.0);
-            for (((q, [scale, offset]), x), sum) in numbers.iter().zip(scales).zip(inputs).zip(sums) {
-                let mut own = [0.0f32; LANES];
-                for (q, x) in q.as_chunks::<LANES>().0.iter().zip(x.as_chunks::<LANES>().0) {
-                    own.iter_mut().zip(q.iter().zip(x)).for_each(|(own, (q, x))| *own += f32::from(*q) * x);
-                }
-                lanes.iter_mut().zip(own).for_each(|(sum, own)| *sum += scale * own);
-                offsets += offset * sum;
-            }
-            lanes.iter().sum::<f32>() + offsets
-        },
-    )
+    let (mut lanes, mut offsets) = ([0.0f32; LANES], 0.0);
+    for (((q, [scale, offset]), x), sum) in numbers.iter().zip(scales).zip(inputs).zip(sums) {
+        for (lane, total) in lanes.iter_mut().enumerate() {
+            let (first, second) =
+                (f32::from(q[lane]) * x[lane], f32::from(q[lane + LANES]) * x[lane + LANES]);
+            *total += scale * (first + second);
+        }
+        offsets += offset * sum;
+    }
+    lanes.iter().sum::<f32>() + offsets
 }
 
 #[cfg(test)]
