@@ -38,6 +38,7 @@ pub(crate) enum Command {
     Recommend(Recommend),
     Explain(Explain),
     Encode(Encode),
+    Serve(Serve),
 }
 
 /// The whole story on a simulated shop whose true half-lives are known.
@@ -734,4 +735,36 @@ pub(crate) struct SharedArgs {
     /// Seed of every random choice.
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
+}
+
+/// Answer over HTTP, from the model's histories and the events that come in.
+///
+/// An event is acknowledged when it is on the disk; what was acknowledged survives the end of the process however it comes. Lists are those
+/// of `wane recommend` over the same events. Routes are in docs/serving.md.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wane serve model --state state
+  wane serve model --state state --listen 127.0.0.1:8080 --durability os")]
+pub(crate) struct Serve {
+    /// Model folder, as wane fit writes it.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Folder of what happens from now on; made where there is none.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// Address and port, on this machine; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7700")]
+    pub(crate) listen: String,
+    /// When an event counts as kept: when the disk has it, or when the operating system has it (lost by a power cut).
+    #[arg(long, value_enum, default_value_t = DurabilityName::Fsync)]
+    pub(crate) durability: DurabilityName,
+}
+
+/// When an event counts as kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DurabilityName {
+    /// The disk has it.
+    Fsync,
+    /// The operating system has it.
+    Os,
 }

@@ -46,6 +46,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<()> {
         Command::Recommend(args) => cmd::recommend::run(&args, terminal),
         Command::Explain(args) => cmd::explain::run(&args, terminal),
         Command::Encode(args) => cmd::encode::run(&args, terminal),
+        Command::Serve(args) => cmd::serve::run(&args, terminal),
     }
 }
 

@@ -172,13 +172,12 @@ fn one_answer(data: &Dataset, model: &dyn wane::recommend::Recommender) -> Resul
     users.sort_unstable();
     let user: UserId = users.get(users.len() / 2).context("the simulated shop has users")?.1;
     let asked = Asked {
-        users: &[user],
         as_of: just_after(data.log.span()),
         list: ListSettings { k: 5, diversity: 0.0 },
         filter: &filter,
         explain: true,
     };
-    let lists = answers(model, &data.log, catalogue, &asked)?;
+    let lists = answers(model, &data.log, catalogue, &[user], &asked)?;
     Ok(lists.iter().map(|answer| words(answer, true)).collect())
 }
 

@@ -11,4 +11,5 @@ pub(crate) mod halflife;
 pub(crate) mod inspect;
 pub(crate) mod profile;
 pub(crate) mod recommend;
+pub(crate) mod serve;
 pub(crate) mod simulate;

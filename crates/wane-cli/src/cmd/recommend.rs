@@ -34,9 +34,9 @@ pub(crate) fn run(args: &Recommend, terminal: Terminal) -> Result<()> {
     let users = users(args, &log)?;
     let as_of = asked_moment(args.as_of.as_deref(), &log)?;
     let list = ListSettings { k: args.k as usize, diversity: args.diversity };
-    let asked = Asked { users: &users, as_of, list, filter: &filter, explain: args.explain || args.json };
+    let asked = Asked { as_of, list, filter: &filter, explain: args.explain || args.json };
     let model = Backfill::new(artifact.recommender()?, &artifact.log);
-    let lists = answers(&model, &log, catalogue, &asked)?;
+    let lists = answers(&model, &log, catalogue, &users, &asked)?;
     match &args.out {
         Some(path) => {
             write_lists(&lists, path)?;

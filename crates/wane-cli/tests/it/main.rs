@@ -16,6 +16,7 @@ mod readme;
 mod recommend;
 mod reference_config;
 mod run;
+mod serve;
 mod shells;
 mod shop;
 mod simulate;

@@ -24,7 +24,7 @@ pub use half_lives::{HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, half_l
 pub use picture::{Picture, draw, draw_forecasts, draw_half_lives, draw_profile};
 pub use profile::{Interest, Profile, ProfileAsked, Tag, Tags, TagsAsked, profiles, tags};
 pub use read::{Cleaning, Dataset, Sources, read, read_onto};
-pub use recommend::{Asked, answers, answers_table};
+pub use recommend::{Asked, answer, answers, answers_table};
 
 use crate::artifact::Artifact;
 use crate::error::{Error, Result};

@@ -6,17 +6,15 @@ use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array}
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::events::{EventLog, Timestamp, UserId};
+use crate::events::{EventLog, History, Timestamp, UserId};
 use crate::interest::Catalogue;
 use crate::recommend::{
-    Answer, Explanation, Filter, ListSettings, Names, Query, Recommender, Scores, best_items,
+    Answer, Explanation, Filter, ListSettings, Names, Query, Recommender, Scored, Scores, best_items,
 };
 
-/// What is asked.
+/// What is asked, of whomever.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// The users.
-    pub users: &'a [UserId],
     /// The moment; only events strictly before it are known.
     pub as_of: Timestamp,
     /// Length and variety of the lists.
@@ -27,7 +25,7 @@ pub struct Asked<'a> {
     pub explain: bool,
 }
 
-/// Answers for all users, in their order.
+/// Answers for some users, in their order.
 ///
 /// # Errors
 /// [`crate::Error::Setting`] for list settings out of range.
@@ -35,41 +33,41 @@ pub fn answers(
     model: &dyn Recommender,
     log: &EventLog,
     catalogue: Option<&Catalogue>,
+    users: &[UserId],
     asked: &Asked<'_>,
 ) -> Result<Vec<Answer>> {
     let names = Names { log, catalogue };
-    asked
-        .users
-        .par_iter()
-        .map_init(
-            || Scores::new(model.n_items()),
-            |scores, &user| {
-                let history = log.history(user).before(asked.as_of);
-                let query = Query { history, as_of: asked.as_of, candidates: None };
-                let best = best_items(
-                    model,
-                    &query,
-                    &asked.filter.for_query(&query),
-                    asked.list,
-                    catalogue,
-                    scores,
-                )?;
-                let item = |scored: crate::recommend::Scored| {
-                    let explanation = if asked.explain {
-                        model.explain(&query, scored.item)
-                    } else {
-                        Explanation { score: scored.score, ..Explanation::default() }
-                    };
-                    names.answer(&query, scored.item, explanation)
-                };
-                Ok(Answer {
-                    user: log.users().name(user.index()).to_owned(),
-                    as_of: asked.as_of.to_string(),
-                    items: best.into_iter().map(item).collect(),
-                })
-            },
-        )
-        .collect()
+    let one = |scores: &mut Scores, user: &UserId| {
+        answer(model, names, log.users().name(user.index()), log.history(*user), asked, scores)
+    };
+    users.par_iter().map_init(|| Scores::new(model.n_items()), one).collect()
+}
+
+/// The answer for one user with some history, of which what came before the moment is known. `scores` is scratch space.
+///
+/// # Errors
+/// [`crate::Error::Setting`] for list settings out of range.
+pub fn answer(
+    model: &dyn Recommender,
+    names: Names<'_>,
+    user: &str,
+    history: History<'_>,
+    asked: &Asked<'_>,
+    scores: &mut Scores,
+) -> Result<Answer> {
+    let query = Query { history: history.before(asked.as_of), as_of: asked.as_of, candidates: None };
+    let filter = asked.filter.for_query(&query);
+    let best = best_items(model, &query, &filter, asked.list, names.catalogue, scores)?;
+    let item = |scored: Scored| {
+        let explanation = if asked.explain {
+            model.explain(&query, scored.item)
+        } else {
+            Explanation { score: scored.score, ..Explanation::default() }
+        };
+        names.answer(&query, scored.item, explanation)
+    };
+    let items = best.into_iter().map(item).collect();
+    Ok(Answer { user: user.to_owned(), as_of: asked.as_of.to_string(), items })
 }
 
 /// Answers as a table: user, as_of, rank from 1, item, score. Reasons have their own form and stay in the answers.

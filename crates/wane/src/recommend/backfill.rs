@@ -93,9 +93,13 @@ impl Recommender for Backfill {
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
+        let mut explanation = self.model.explain(query, item);
+        // A silent model's score is 0, and to score all items takes long.
+        if explanation.score.abs() > f32::EPSILON {
+            return explanation;
+        }
         let mut scores = Scores::new(self.n_items());
         self.model.score(query, &mut scores);
-        let mut explanation = self.model.explain(query, item);
         if scores.get(item) == 0.0 && self.reaches(query, item) {
             let share = least_positive(&scores) * self.share(item);
             explanation.score = share;

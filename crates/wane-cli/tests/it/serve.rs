@@ -1,0 +1,165 @@
+//! `wane serve` as a process: what it acknowledged is there after it was killed, and its lists are those of `wane recommend`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::run::{failure, json};
+use super::shop::{shop, trace_model};
+
+/// A server, killed when the test ends.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(model: &Path, state: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wane"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--state"])
+            .arg(state)
+            .arg(model)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let said = lines.filter_map(|line| Some(line.split_once("listens on http://")?.1.to_owned())).next();
+        Self { child, address: said.unwrap() }
+    }
+
+    /// Status and body of an answer.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let length = body.len();
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: wane\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let (model, state) = (shop().join("model"), tempfile::tempdir().unwrap());
+    let mut kept = 0;
+    for round in 0..5 {
+        let server = Server::start(&model, state.path());
+        let (_, found) = server.ask("GET", "/v1/users/new/events", &Value::Null);
+        assert_eq!(found["events"].as_array().unwrap().len(), kept, "round {round}");
+        for n in 0..10 {
+            let event = json!({"user_id": "new", "item_id": "i1", "event_id": format!("{round}-{n}")});
+            let (status, answer) = server.ask("POST", "/v1/events", &event);
+            assert_eq!(
+                (status, &answer["accepted"], &answer["durable"]),
+                (202, &json!(1), &json!(true)),
+                "{answer}"
+            );
+            kept += 1;
+        }
+        server.kill();
+    }
+    // What is sent again is not there twice.
+    let server = Server::start(&model, state.path());
+    let again = json!([{"user_id": "new", "item_id": "i1", "event_id": "3-3"}]);
+    assert_eq!(server.ask("POST", "/v1/events", &again).1["known"], 1);
+    assert_eq!(
+        server.ask("GET", "/v1/users/new/events", &Value::Null).1["events"].as_array().unwrap().len(),
+        kept
+    );
+}
+
+#[test]
+fn lists_are_those_of_recommend() {
+    let (model, state) = (shop().join(trace_model()), tempfile::tempdir().unwrap());
+    let users = json(shop(), "recommend trace --users all --json -k 1");
+    let users: Vec<&str> =
+        users.as_array().unwrap().iter().map(|list| list["user"].as_str().unwrap()).collect();
+    let items = json(shop(), "recommend trace --users all --json -k 12");
+    // Everyone does something new with something of their list, and one user is new.
+    let (mut rows, mut events) = ("user,item,time,type\n".to_owned(), Vec::new());
+    for (place, user) in users.iter().take(40).chain(&["stranger"]).enumerate() {
+        let item = items[place]["items"][place % 12]["item"].as_str().unwrap();
+        let time = format!("2030-01-01T00:{:02}:00Z", place % 60);
+        rows += &format!("{user},{item},{time},purchase\n");
+        events.push(json!({"user_id": user, "item_id": item, "time": time, "event_type": "purchase"}));
+    }
+    fs::write(state.path().join("newer.csv"), rows).unwrap();
+    let server = Server::start(&model, &state.path().join("state"));
+    // They are of a time to come, which the server's clock does not allow, so they are asked about as sessions and as refusals.
+    let (status, answer) = server.ask("POST", "/v1/events", &json!(events));
+    assert_eq!((status, answer["accepted"].as_u64()), (202, Some(0)), "{answer}");
+    assert_eq!(answer["rejected"][0]["field"], "time");
+    let past: Vec<Value> = events
+        .iter()
+        .map(|event| {
+            let time = event["time"].as_str().unwrap().replace("2030", "2026");
+            let mut event = event.clone();
+            event["time"] = time.into();
+            event
+        })
+        .collect();
+    let newer = fs::read_to_string(state.path().join("newer.csv")).unwrap().replace("2030", "2026");
+    fs::write(state.path().join("newer.csv"), newer).unwrap();
+    assert_eq!(server.ask("POST", "/v1/events", &json!(past)).1["accepted"], past.len());
+    let newer = state.path().join("newer.csv");
+    for user in users.iter().step_by(7).chain(&["stranger"]) {
+        let line = format!(
+            "recommend trace --user {user} --events {} --as-of 2026-01-02 -k 20 --json",
+            newer.display()
+        );
+        let offline = json(shop(), &line);
+        let asked = json!({"user_id": user, "as_of": "2026-01-02", "k": 20, "explain": true});
+        let (status, live) = server.ask("POST", "/v1/recommend", &asked);
+        assert_eq!(status, 200, "{live}");
+        let offline = offline[0]["items"].as_array().unwrap();
+        assert_eq!(offline.len(), 20);
+        for (offline, live) in offline.iter().zip(live["items"].as_array().unwrap()) {
+            assert_eq!((&offline["item"], &offline["score"]), (&live["item_id"], &live["score"]), "{user}");
+            assert_eq!(offline["reasons"], live["reasons"], "{user}");
+        }
+    }
+    // An erased user is a stranger, to the state and to the model's log.
+    let erased = server.ask("DELETE", &format!("/v1/users/{}", users[0]), &Value::Null).1;
+    assert_eq!((&erased["events"], &erased["bytes_are_gone"]), (&json!(1), &json!(true)), "{erased}");
+    let list = |user: &str| {
+        server.ask("POST", "/v1/recommend", &json!({"user_id": user, "as_of": "2026-01-02"})).1["items"]
+            .clone()
+    };
+    assert_eq!(list(users[0]), list("nobody"));
+}
+
+#[test]
+fn what_cannot_be_served_says_why() {
+    let state = tempfile::tempdir().unwrap();
+    let line = |more: &str| format!("serve model --state {} {more}", state.path().display());
+    let message = failure(shop(), &line("--listen 0.0.0.0:0"));
+    assert!(message.starts_with("--listen 0.0.0.0:0: only this machine's own addresses"), "{message}");
+    let message = failure(shop(), &line("--listen here"));
+    assert!(message.contains("expected an address and a port"), "{message}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let message = failure(shop(), &line(&format!("--listen {}", taken.local_addr().unwrap())));
+    assert!(message.contains("in use"), "{message}");
+    fs::write(state.path().join("file"), "").unwrap();
+    let message = failure(shop(), &format!("serve model --state {}", state.path().join("file").display()));
+    assert!(message.contains("Give a folder that this user may write"), "{message}");
+}

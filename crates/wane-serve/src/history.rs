@@ -1,0 +1,102 @@
+//! Histories of users in a model's numbers: what its log knows of them, and what came since.
+//!
+//! A history is read from the store at the first question and kept until something new is known of the user. At most
+//! twice [`Histories::MOST`] are kept: those that were asked for lately, and those from before that.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wane::events::{EventLog, EventTypeId, History, ItemId, Timestamp, UserId};
+
+use crate::error::Result;
+use crate::store::StoredEvent;
+
+/// A user's events, oldest first; those of one moment in the order of arrival, the model's own before.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    items: Vec<ItemId>,
+    times: Vec<Timestamp>,
+    types: Vec<EventTypeId>,
+}
+
+impl Known {
+    /// The events of a model's log and newer ones. An item that the model does not know says nothing and is left out, as `wane recommend`
+    /// leaves it out; a type that it does not know weighs nothing.
+    pub(crate) fn of(log: &EventLog, user: Option<UserId>, newer: &[StoredEvent]) -> Self {
+        let own = user.map(|user| log.history(user));
+        let own =
+            own.iter().flat_map(|own| own.iter()).map(|event| (event.time, event.item, event.event_type));
+        let types = log.event_types();
+        let newer = newer.iter().filter_map(|event| {
+            let item = ItemId(log.items().position(&event.item)?);
+            let kind = types.iter().position(|name| *name == event.event_type).unwrap_or(types.len());
+            Some((event.time, item, EventTypeId(u8::try_from(kind).ok()?)))
+        });
+        let mut rows: Vec<_> = own.chain(newer).collect();
+        rows.sort_by_key(|row| row.0);
+        Self {
+            items: rows.iter().map(|row| row.1).collect(),
+            times: rows.iter().map(|row| row.0).collect(),
+            types: rows.iter().map(|row| row.2).collect(),
+        }
+    }
+
+    /// The history that a model is asked with.
+    pub(crate) fn history(&self) -> Result<History<'_>> {
+        Ok(History::new(&self.items, &self.times, &self.types)?)
+    }
+}
+
+/// What is known of users that were asked for.
+pub(crate) struct Histories {
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+}
+
+#[derive(Default)]
+struct Shard {
+    young: HashMap<String, Arc<Known>>,
+    old: HashMap<String, Arc<Known>>,
+}
+
+impl Histories {
+    /// Histories of users of one age that are kept.
+    pub(crate) const MOST: usize = 100_000;
+    const SHARDS: usize = 64;
+
+    pub(crate) fn new() -> Self {
+        let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, hasher: RandomState::new() }
+    }
+
+    /// What is known of a user, read where it must be. While it is read nothing else can become known of the user, for whoever writes
+    /// [forgets](Self::forget) afterwards.
+    pub(crate) fn of(&self, user: &str, read: impl FnOnce() -> Result<Known>) -> Result<Arc<Known>> {
+        let mut shard = self.shard(user).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shard.young.get(user) {
+            return Ok(Arc::clone(known));
+        }
+        let known = match shard.old.remove(user) {
+            Some(known) => known,
+            None => Arc::new(read()?),
+        };
+        if shard.young.len() >= Self::MOST / Self::SHARDS {
+            shard.old = std::mem::take(&mut shard.young);
+        }
+        shard.young.insert(user.to_owned(), Arc::clone(&known));
+        Ok(known)
+    }
+
+    /// Something is new of a user.
+    pub(crate) fn forget(&self, user: &str) {
+        let mut shard = self.shard(user).lock().unwrap_or_else(PoisonError::into_inner);
+        shard.young.remove(user);
+        shard.old.remove(user);
+    }
+
+    fn shard(&self, user: &str) -> &Mutex<Shard> {
+        &self.shards[self.hasher.hash_one(user) as usize % Self::SHARDS]
+    }
+}
