@@ -86,6 +86,9 @@ pub(crate) fn new_event(written: Value, now: Timestamp) -> Result<NewEvent> {
             format!("{time} is more than a day ahead of the server's clock, {now}"),
         ));
     }
+    if written.value.is_some_and(|value| !value.is_finite()) {
+        return Err(Error::field("value", "expected a number that a 32-bit float can hold"));
+    }
     Ok(NewEvent {
         user: id("user_id", user)?,
         item: id("item_id", &written.item_id)?,

@@ -99,7 +99,7 @@ fn lists_are_those_of_recommend() {
     let (mut rows, mut events) = ("user,item,time,type\n".to_owned(), Vec::new());
     for (place, user) in users.iter().take(40).chain(&["stranger"]).enumerate() {
         let item = items[place]["items"][place % 12]["item"].as_str().unwrap();
-        let time = format!("2030-01-01T00:{:02}:00Z", place % 60);
+        let time = format!("2200-01-01T00:{:02}:00Z", place % 60);
         rows += &format!("{user},{item},{time},purchase\n");
         events.push(json!({"user_id": user, "item_id": item, "time": time, "event_type": "purchase"}));
     }
@@ -112,13 +112,13 @@ fn lists_are_those_of_recommend() {
     let past: Vec<Value> = events
         .iter()
         .map(|event| {
-            let time = event["time"].as_str().unwrap().replace("2030", "2026");
+            let time = event["time"].as_str().unwrap().replace("2200", "2026");
             let mut event = event.clone();
             event["time"] = time.into();
             event
         })
         .collect();
-    let newer = fs::read_to_string(state.path().join("newer.csv")).unwrap().replace("2030", "2026");
+    let newer = fs::read_to_string(state.path().join("newer.csv")).unwrap().replace("2200", "2026");
     fs::write(state.path().join("newer.csv"), newer).unwrap();
     assert_eq!(server.ask("POST", "/v1/events", &json!(past)).1["accepted"], past.len());
     let newer = state.path().join("newer.csv");

@@ -79,6 +79,7 @@ async fn a_batch_keeps_what_is_right_and_names_what_is_not() {
         {"user_id": "a", "item_id": "i01", "tiem": 3},
         {"user_id": "a\u{0}", "item_id": "i01"},
         {"user_id": "a", "item_id": [1]},
+        {"user_id": "a", "item_id": "i01", "value": 1e99},
         5,
     ]);
     let (status, answer) = post(&router, "/v1/events", batch).await;
@@ -97,7 +98,8 @@ async fn a_batch_keeps_what_is_right_and_names_what_is_not() {
         (6, "event"),
         (7, "user_id"),
         (8, "item_id"),
-        (9, "event"),
+        (9, "value"),
+        (10, "event"),
     ];
     assert_eq!(fields, expected);
     assert!(rejected[4]["reason"].as_str().unwrap().contains("tiem"));
