@@ -17,7 +17,7 @@ use crate::writer::{Appended, Writer};
 /// Says what time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What the server asks; cheap to share.
+/// What the server asks, from all its threads.
 pub struct Engine {
     model: Arc<Model>,
     writer: Writer,
@@ -116,7 +116,7 @@ impl Engine {
         let names = Names { log: &artifact.log, catalogue: artifact.catalogue.as_ref() };
         let mut scores = take(&self.scores).unwrap_or_else(|| Scores::new(recommender.n_items()));
         scores.clear();
-        let found = answer(recommender, names, name, known.history()?, &question, &mut scores);
+        let found = answer(recommender, names, name, known.history(&artifact.log)?, &question, &mut scores);
         give_back(&self.scores, scores);
         Ok(found?)
     }

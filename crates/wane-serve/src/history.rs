@@ -14,8 +14,17 @@ use crate::error::Result;
 use crate::store::StoredEvent;
 
 /// A user's events, oldest first; those of one moment in the order of arrival, the model's own before.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
+#[derive(Debug)]
+pub(crate) enum Known {
+    /// Those of the model's log and no others, with their sessions.
+    InLog(UserId),
+    /// Others too.
+    Newer(Columns),
+}
+
+/// Events as a history borrows them.
+#[derive(Debug)]
+pub(crate) struct Columns {
     items: Vec<ItemId>,
     times: Vec<Timestamp>,
     types: Vec<EventTypeId>,
@@ -25,6 +34,23 @@ impl Known {
     /// The events of a model's log and newer ones. An item that the model does not know says nothing and is left out, as `wane recommend`
     /// leaves it out; a type that it does not know weighs nothing.
     pub(crate) fn of(log: &EventLog, user: Option<UserId>, newer: &[StoredEvent]) -> Self {
+        match user {
+            Some(user) if newer.is_empty() => Self::InLog(user),
+            _ => Self::Newer(Columns::of(log, user, newer)),
+        }
+    }
+
+    /// The history that a model with this log is asked with.
+    pub(crate) fn history<'a>(&'a self, log: &'a EventLog) -> Result<History<'a>> {
+        match self {
+            Self::InLog(user) => Ok(log.history(*user)),
+            Self::Newer(own) => Ok(History::new(&own.items, &own.times, &own.types)?),
+        }
+    }
+}
+
+impl Columns {
+    fn of(log: &EventLog, user: Option<UserId>, newer: &[StoredEvent]) -> Self {
         let own = user.map(|user| log.history(user));
         let own =
             own.iter().flat_map(|own| own.iter()).map(|event| (event.time, event.item, event.event_type));
@@ -41,11 +67,6 @@ impl Known {
             times: rows.iter().map(|row| row.0).collect(),
             types: rows.iter().map(|row| row.2).collect(),
         }
-    }
-
-    /// The history that a model is asked with.
-    pub(crate) fn history(&self) -> Result<History<'_>> {
-        Ok(History::new(&self.items, &self.times, &self.types)?)
     }
 }
 

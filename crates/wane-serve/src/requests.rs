@@ -152,6 +152,10 @@ fn session(events: Vec<Value>, as_of: Timestamp) -> Result<Vec<StoredEvent>> {
         };
         let read = || {
             let written = event(written)?;
+            if written.user_id.is_some() || written.event_id.is_some() {
+                let field = if written.user_id.is_some() { "user_id" } else { "event_id" };
+                return Err(Error::field(field, "a session's events have none, for nothing of them is kept"));
+            }
             Ok(StoredEvent {
                 item: id("item_id", &written.item_id)?,
                 event_type: kind(written.event_type)?,

@@ -139,18 +139,27 @@ fn pretrained(path: &Path, args: &Encode, texts: &[String], terminal: Terminal) 
     })
 }
 
-/// Fewer numbers of each vector, where that is asked for. They are other vectors, so their encoder has another name.
+/// Fewer numbers of each vector, where that is asked for. They cannot be compared with the whole ones, nor by axes of another catalogue, so
+/// what they are stands before the `+` of the encoder's name.
 fn shortened(done: Done, args: &Encode) -> Result<Done> {
     let (Done { vectors, encoder, told, journal }, n) =
         (done, args.first.or(args.pca).map(NonZeroUsize::get));
+    let named = |how: String| match encoder.split_once('+') {
+        Some((space, counts)) => format!("{space}/{how}+{counts}"),
+        None => format!("{encoder}/{how}"),
+    };
     let (vectors, encoder) = match n {
-        Some(n) if args.first.is_some() => (vectors.first(n), format!("{encoder}/first-{n}")),
+        Some(n) if args.first.is_some() => {
+            let vectors = vectors.first(n);
+            let encoder = named(format!("first-{}", vectors.dim));
+            (vectors, encoder)
+        }
         Some(n) => {
             let short = Texts::of(&vectors, Reduction::to(&vectors, n));
             ensure!(short.dim > 0, "all texts have the same vector: leave --pca out");
             // The axes are this catalogue's.
             let axes = TextHash::of(&format!("{:?}", short.reduction.axes)).to_hex();
-            let encoder = format!("{encoder}/pca-{}-{}", short.dim, &axes[..8]);
+            let encoder = named(format!("pca-{}-{}", short.dim, &axes[..8]));
             (Vectors { dim: short.dim, data: short.rows().to_vec() }, encoder)
         }
         None => (vectors, encoder),

@@ -99,6 +99,7 @@ fn of_ranking(args: &Evaluate) -> Vec<&'static str> {
         ("--withhold-items", args.withhold_items.is_some()),
         ("--exclude-seen", args.exclude_seen),
         ("--models", !args.models.is_empty()),
+        ("--model", !args.model.is_empty()),
         ("--no-relations", args.no_relations),
         ("--tune", args.tune > 0),
         ("--log-dir", args.log_dir.is_some()),

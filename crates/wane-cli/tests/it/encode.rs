@@ -32,6 +32,10 @@ fn vectors_are_made_shorter() {
     );
     let told = encode("--pca 8 --out pca.parquet");
     assert!(told.contains("60 items, 8 numbers each") && told.contains("/pca-8-"), "{told}");
+    // Axes are one catalogue's: what tells them apart stands where encoders are compared.
+    assert!(told.split_once("/pca-8-").unwrap().1.contains('+'), "{told}");
+    let told = encode("--first 9999 --out all.parquet");
+    assert!(told.contains("/first-256+"), "{told}");
     let log = shop().join("shop/events.parquet");
     json(path, &format!("evaluate {} --vectors pca.parquet --models content --json", log.display()));
     // Nothing tells items apart, so there is no axis.

@@ -135,6 +135,7 @@ fn what_a_forecast_cannot_use_is_refused() {
     assert!(said.contains("--catalogue"), "{said}");
     let said = failure(shop(), "forecast shop/events.parquet --catalogue shop/catalogue.parquet");
     assert!(said.contains("add --by category"), "{said}");
-    let said = failure(shop(), "evaluate shop/events.parquet --task forecast --models trace --tune 3");
-    assert!(said.contains("--models, --tune belong to --task ranking"), "{said}");
+    let said =
+        failure(shop(), "evaluate shop/events.parquet --task forecast --models trace --model m --tune 3");
+    assert!(said.contains("--models, --model, --tune belong to --task ranking"), "{said}");
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use candle_core::Device;
 use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{DType, Result};
+use candle_core::{DType, Result, bail};
 use half::f16;
 use pulp::Arch;
 use rayon::prelude::*;
@@ -41,6 +41,9 @@ pub(super) struct Product {
 
 impl Product {
     /// Weights row by output, of a length that is a multiple of 32.
+    ///
+    /// # Errors
+    /// For weights that candle cannot read, and for numbers that are not finite: rounding would make something of them in silence.
     pub(super) fn new(matrix: &QTensor) -> Result<Self> {
         let inputs = matrix.shape().dims().last().copied().unwrap_or_default();
         let n = matrix.shape().elem_count();
@@ -53,6 +56,9 @@ impl Product {
         } else {
             let weights = matrix.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?;
             for block in weights.to_vec1::<f32>()?.as_chunks::<BLOCK>().0 {
+                if block.iter().any(|weight| weight.is_nan()) {
+                    bail!("numbers that are not finite");
+                }
                 let low = block.iter().copied().fold(f32::INFINITY, f32::min);
                 let high = block.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let whole = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
@@ -63,6 +69,9 @@ impl Product {
                 scales.push(if is_first { first_way } else { second_way });
                 numbers.extend(if is_first { first } else { second });
             }
+        }
+        if scales.iter().flatten().any(|x| !x.is_finite()) {
+            bail!("numbers that are not finite");
         }
         Ok(Self { inputs, numbers, scales, executor: GemmExecutor::default() })
     }
@@ -197,6 +206,21 @@ mod tests {
     fn quantised(weights: &[f32], kind: GgmlDType) -> QTensor {
         let whole = Tensor::from_vec(weights.to_vec(), (weights.len() / 64, 64), &Device::Cpu).unwrap();
         QTensor::quantize(&whole, kind).unwrap()
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_are_refused() {
+        for strange in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut weights = weights(3);
+            weights[70] = strange;
+            assert!(Product::new(&quantised(&weights, GgmlDType::F32)).is_err(), "{strange}");
+        }
+        // A scale of f16 that is no number.
+        let mut bytes = quantised(&weights(1), GgmlDType::Q8_0).data().unwrap().into_owned();
+        bytes[1] = 0x7e;
+        let storage =
+            candle_core::quantized::QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::Q8_0).unwrap();
+        assert!(Product::new(&QTensor::new(storage, (1, 64)).unwrap()).is_err());
     }
 
     #[test]

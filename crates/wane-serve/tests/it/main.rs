@@ -162,6 +162,7 @@ async fn questions_that_cannot_be_answered_are_refused_by_their_field() {
         (json!({"user_id": "a", "k": 100_000}), "k", "1 to 1000"),
         (json!({"user_id": "a", "as_of": "soon"}), "as_of", "expected a moment"),
         (json!({"session": [{"item_id": "i01"}, {"item_id": {}}]}), "session[1].item_id", "expected a text"),
+        (json!({"session": [{"item_id": "i01", "user_id": "a"}]}), "session[0].user_id", "have none"),
         (json!({"user_id": "a", "kk": 3}), "body", "unknown field"),
         (json!({"user_id": "a", "k": -1}), "body", "invalid value"),
         (json!([1, 2]), "body", "invalid"),
