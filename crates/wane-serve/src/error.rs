@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The server's errors.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,14 @@ pub enum Error {
         reason: String,
         /// What to do.
         remedy: &'static str,
+    },
+    /// Nothing has this name.
+    #[error("there is no {what} `{name}`")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Its id.
+        name: String,
     },
     /// The server is stopping.
     #[error("the server is stopping; ask again in a moment")]
@@ -65,17 +73,21 @@ impl Error {
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Field { .. } | Self::Wane(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-request"),
+            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found"),
             Self::State { .. } => (StatusCode::SERVICE_UNAVAILABLE, "state"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }
+    }
+
+    /// The error as it stands in an answer.
+    pub(crate) fn json(&self) -> Value {
+        let field = if let Self::Field { field, .. } = self { Some(field) } else { None };
+        json!({"error": {"code": self.status().1, "message": self.to_string(), "field": field}})
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (status, code) = self.status();
-        let field = if let Self::Field { field, .. } = &self { Some(field.clone()) } else { None };
-        let body = json!({"error": {"code": code, "message": self.to_string(), "field": field}});
-        (status, Json(body)).into_response()
+        (self.status().0, Json(self.json())).into_response()
     }
 }

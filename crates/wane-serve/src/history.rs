@@ -117,6 +117,13 @@ impl Histories {
         shard.old.remove(user);
     }
 
+    /// Something is new of many users.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+        }
+    }
+
     fn shard(&self, user: &str) -> &Mutex<Shard> {
         &self.shards[self.hasher.hash_one(user) as usize % Self::SHARDS]
     }

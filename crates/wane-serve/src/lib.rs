@@ -9,14 +9,20 @@
 
 mod engine;
 mod error;
+mod feedback;
 mod history;
+mod models;
 mod requests;
+mod retention;
 mod routes;
 mod store;
 mod writer;
 
 pub use engine::{Clock, Engine};
 pub use error::{Error, Result};
+pub use feedback::{Feedback, FeedbackKind, FeedbackReport, RecommendationId};
+pub use models::{ServedModel, ServedModels};
+pub use retention::Retired;
 pub use routes::{router, run};
 pub use store::{Durability, Erased, NewEvent, Store, StoredEvent};
 pub use writer::Appended;

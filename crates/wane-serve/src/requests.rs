@@ -1,5 +1,7 @@
 //! Requests as they are written, and as they are meant: every field is checked, and an error names the field.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use serde_json::Value;
 use wane::events::Timestamp;
@@ -7,16 +9,23 @@ use wane::events::read::parse_time;
 use wane::recommend::FilterSettings;
 
 use crate::error::{Error, Result};
+use crate::feedback::{Feedback, FeedbackKind, LONGEST_NAME, RecommendationId, is_name_char};
 use crate::store::{NewEvent, StoredEvent};
 
 /// Letters of an id at most.
 const LONGEST: usize = 512;
 /// Events of a request at most.
 pub(crate) const EVENTS: usize = 10_000;
+/// Questions of a request at most.
+const QUESTIONS: usize = 1_000;
 /// Items of a list at most.
 const ITEMS: usize = 1_000;
 /// Milliseconds that an event may be ahead of the server's clock, for clocks differ.
 const AHEAD: i64 = 24 * 3_600_000;
+/// Reasons of an item where no number is given: the rest of a long history would be most of the answer.
+const USUAL_REASONS: usize = 5;
+/// Reasons of an item at most.
+const REASONS: usize = 10_000;
 /// What was done where nothing is said.
 const EVENT: &str = "event";
 
@@ -45,7 +54,7 @@ pub(crate) struct WrittenRecommend {
     k: Option<usize>,
     as_of: Option<Value>,
     #[serde(default)]
-    exclude: Vec<String>,
+    exclude: Vec<Value>,
     filter: Option<String>,
     #[serde(default)]
     no_repeat: bool,
@@ -53,6 +62,8 @@ pub(crate) struct WrittenRecommend {
     diversity: f32,
     #[serde(default)]
     explain: bool,
+    reasons: Option<usize>,
+    scenario: Option<String>,
     consent: Option<bool>,
 }
 
@@ -64,7 +75,10 @@ pub(crate) struct Recommend {
     /// `None`: the usual one.
     pub(crate) filter: Option<FilterSettings>,
     pub(crate) diversity: f32,
-    pub(crate) explain: bool,
+    /// How many reasons each item gets; none where nobody asks.
+    pub(crate) reasons: Option<usize>,
+    /// Where the list is shown.
+    pub(crate) scenario: String,
 }
 
 /// Whose interest it is about.
@@ -72,6 +86,16 @@ pub(crate) enum Whose {
     User(String),
     /// Of a visitor who is not known and stays so.
     Session(Vec<StoredEvent>),
+}
+
+impl Whose {
+    /// What decides which of two models answers.
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::User(user) => user,
+            Self::Session(events) => events.first().map_or("", |event| &event.item),
+        }
+    }
 }
 
 /// An event that is to be kept.
@@ -102,9 +126,7 @@ pub(crate) fn new_event(written: Value, now: Timestamp) -> Result<NewEvent> {
 impl WrittenRecommend {
     /// What is meant.
     pub(crate) fn checked(self, now: Timestamp) -> Result<Recommend> {
-        // What was acknowledged a moment ago is known, though only what came before a moment is.
-        let as_of =
-            time("as_of", self.as_of.as_ref(), Timestamp::from_millis(now.millis().saturating_add(1)))?;
+        let as_of = time("as_of", self.as_of.as_ref(), just_after(now))?;
         let whose = match (self.user_id, self.session, self.consent) {
             (Some(_), Some(_), _) => {
                 return Err(Error::field("session", "give `user_id` or `session`, not both"));
@@ -119,18 +141,168 @@ impl WrittenRecommend {
                 return Err(Error::field("user_id", "expected `user_id` or `session`, got neither"));
             }
         };
-        let k = self.k.unwrap_or(10);
-        if !(1..=ITEMS).contains(&k) {
-            return Err(Error::field("k", format!("expected 1 to {ITEMS}, got {k}")));
-        }
-        let usual = self.exclude.is_empty() && self.filter.is_none() && !self.no_repeat;
+        let k = list_length(self.k)?;
+        let reasons = reasons(self.explain, self.reasons)?;
+        let exclude: Vec<String> =
+            self.exclude.iter().map(|item| id("exclude", item)).collect::<Result<_>>()?;
+        let scenario = name("scenario", self.scenario)?;
+        let usual = exclude.is_empty() && self.filter.is_none() && !self.no_repeat;
         let filter = (!usual).then(|| FilterSettings {
-            exclude: self.exclude,
+            exclude,
             expression: self.filter,
             no_repeat: self.no_repeat,
             ..FilterSettings::default()
         });
-        Ok(Recommend { whose, k, as_of, filter, diversity: self.diversity, explain: self.explain })
+        Ok(Recommend { whose, k, as_of, filter, diversity: self.diversity, reasons, scenario })
+    }
+}
+
+/// A short name that stands in ids: `default` where none is given.
+fn name(field: &str, written: Option<String>) -> Result<String> {
+    let name = written.unwrap_or_else(|| "default".to_owned());
+    if (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(is_name_char) {
+        Ok(name)
+    } else {
+        let expected = format!("expected 1 to {LONGEST_NAME} letters, digits, `_`, `-` or `@`");
+        Err(Error::field(field, format!("{expected}, got {}", shortened(&name.into()))))
+    }
+}
+
+/// Feedback as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenFeedback {
+    recommendation_id: String,
+    item_id: Value,
+    kind: String,
+}
+
+/// What became of an item of a list.
+pub(crate) fn feedback(written: Value) -> Result<Feedback> {
+    let written: WrittenFeedback =
+        serde_json::from_value(written).map_err(|error| Error::field("feedback", error))?;
+    let kind = FeedbackKind::NAMES.iter().find(|(name, _)| *name == written.kind);
+    let kind = kind.map(|(_, kind)| *kind).ok_or_else(|| {
+        let names = FeedbackKind::NAMES.map(|(name, _)| name).join(", ");
+        Error::field("kind", format!("expected one of {names}, got {}", shortened(&written.kind.into())))
+    })?;
+    Ok(Feedback {
+        recommendation: RecommendationId::parse(&written.recommendation_id)?,
+        item: id("item_id", &written.item_id)?,
+        kind,
+    })
+}
+
+/// A change of models as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenChange {
+    load: Option<String>,
+    share: Option<f64>,
+    #[serde(default)]
+    roll_back: bool,
+}
+
+/// A change of models.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Change {
+    Load(PathBuf, Option<f64>),
+    RollBack,
+}
+
+impl WrittenChange {
+    /// What is meant.
+    pub(crate) fn checked(self) -> Result<Change> {
+        match (self.load, self.share, self.roll_back) {
+            (Some(folder), None, false) => Ok(Change::Load(folder.into(), None)),
+            (Some(folder), Some(share), false) if share > 0.0 && share < 1.0 => {
+                Ok(Change::Load(folder.into(), Some(share)))
+            }
+            (Some(_), Some(share), false) => {
+                Err(Error::field("share", format!("expected a number above 0 and below 1, got {share}")))
+            }
+            (None, None, true) => Ok(Change::RollBack),
+            (Some(_), _, true) | (None, Some(_), true) => {
+                Err(Error::field("roll_back", "give it alone, without `load` and `share`"))
+            }
+            (None, _, false) => {
+                Err(Error::field("load", "expected a model folder, or `roll_back: true`, got neither"))
+            }
+        }
+    }
+}
+
+/// Many questions as they are written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenBatch {
+    questions: Vec<Value>,
+}
+
+impl WrittenBatch {
+    /// The questions, each checked for itself.
+    pub(crate) fn checked(self, now: Timestamp) -> Result<Vec<Result<Recommend>>> {
+        if self.questions.len() > QUESTIONS {
+            let got = self.questions.len();
+            return Err(Error::field("questions", format!("expected {QUESTIONS} at most, got {got}")));
+        }
+        let one = |written| {
+            let written: WrittenRecommend =
+                serde_json::from_value(written).map_err(|error| Error::field("question", error))?;
+            written.checked(now)
+        };
+        Ok(self.questions.into_iter().map(one).collect())
+    }
+}
+
+/// What is asked of items like another, in the query of an address.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenSimilar {
+    k: Option<usize>,
+    #[serde(default)]
+    explain: bool,
+}
+
+impl WrittenSimilar {
+    /// What is wanted with the item: a session of nothing else.
+    pub(crate) fn checked(self, item: String, event_type: String, now: Timestamp) -> Result<Recommend> {
+        let filter = FilterSettings { exclude: vec![item.clone()], ..FilterSettings::default() };
+        let event = StoredEvent { item, event_type, time: now, value: None, event_id: None };
+        Ok(Recommend {
+            whose: Whose::Session(vec![event]),
+            k: list_length(self.k)?,
+            as_of: just_after(now),
+            filter: Some(filter),
+            diversity: 0.0,
+            reasons: reasons(self.explain, None)?,
+            scenario: "similar".to_owned(),
+        })
+    }
+}
+
+fn list_length(written: Option<usize>) -> Result<usize> {
+    let k = written.unwrap_or(10);
+    if (1..=ITEMS).contains(&k) {
+        Ok(k)
+    } else {
+        Err(Error::field("k", format!("expected 1 to {ITEMS}, got {k}")))
+    }
+}
+
+/// The first moment at which what happens now is known: only what came before a moment is.
+fn just_after(now: Timestamp) -> Timestamp {
+    Timestamp::from_millis(now.millis().saturating_add(1))
+}
+
+/// How many reasons each item gets, where any are asked for.
+fn reasons(explain: bool, most: Option<usize>) -> Result<Option<usize>> {
+    match most {
+        Some(_) if !explain => Err(Error::field("reasons", "give `explain: true` with it")),
+        Some(most) if !(1..=REASONS).contains(&most) => {
+            Err(Error::field("reasons", format!("expected 1 to {REASONS}, got {most}")))
+        }
+        most => Ok(explain.then_some(most.unwrap_or(USUAL_REASONS))),
     }
 }
 

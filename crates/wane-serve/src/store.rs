@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use wane::events::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::feedback::{self, FeedbackReport};
+use crate::writer::Batch;
 
 const FILE: &str = "state.sqlite";
 /// The version of the tables. A folder of another version is refused, for it may mean another thing.
@@ -123,23 +125,42 @@ impl Store {
         }
         let made = connection
             .execute_batch(TABLES)
+            .and_then(|()| connection.execute_batch(feedback::TABLES))
             .and_then(|()| connection.pragma_update(None, "user_version", VERSION));
         made.map_err(|error| Error::state(folder, &error))?;
         Ok(Self { path: folder.to_owned(), connection })
     }
 
-    /// Keeps batches of events in one commit; gives how many of each were new.
+    /// Keeps events in one commit; gives how many were new.
     ///
     /// # Errors
     /// [`Error::State`]: then none of them is kept.
-    pub fn append(&mut self, batches: &[&[NewEvent]]) -> Result<Vec<usize>> {
-        let path = self.path.clone();
-        let appended = self.connection.transaction().and_then(|transaction| {
-            let counts = append(&transaction, batches)?;
+    pub fn append(&mut self, events: &[NewEvent]) -> Result<usize> {
+        self.transact(|transaction| append(transaction, events))
+    }
+
+    /// Keeps batches in one commit; gives how much of each was new.
+    pub(crate) fn keep(&mut self, batches: &[Batch]) -> Result<Vec<usize>> {
+        self.transact(|transaction| {
+            let one = |batch: &Batch| match batch {
+                Batch::Events(events) => append(transaction, events),
+                Batch::Feedback(told, day) => feedback::add(transaction, told, *day),
+            };
+            batches.iter().map(one).collect()
+        })
+    }
+
+    /// Does something whole or not at all.
+    pub(crate) fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let done = self.connection.transaction().and_then(|transaction| {
+            let done = work(&transaction)?;
             transaction.commit()?;
-            Ok(counts)
+            Ok(done)
         });
-        appended.map_err(|error| Error::state(&path, &error))
+        done.map_err(|error| Error::state(&self.path, &error))
     }
 
     /// Takes a user out of every file of the folder.
@@ -147,16 +168,20 @@ impl Store {
     /// # Errors
     /// [`Error::State`]: then all is as before.
     pub fn erase(&mut self, user: &str) -> Result<Erased> {
-        let path = self.path.clone();
-        let erased = self.connection.transaction().and_then(|transaction| {
+        let events = self.transact(|transaction| {
             let events = transaction.execute("DELETE FROM events WHERE user = ?1", [user])?;
-            let mark = mark(&transaction, user)?;
+            let mark = mark(transaction, user)?;
             transaction.execute("INSERT OR IGNORE INTO erased VALUES (?1)", [mark])?;
-            transaction.commit()?;
             Ok(events)
-        });
-        let events = erased.map_err(|error| Error::state(&path, &error))?;
+        })?;
         Ok(Erased { events, bytes_are_gone: self.empty_log() })
+    }
+
+    /// Gives free pages back to the system and empties the log; whether no reader was in the way.
+    pub(crate) fn shrink(&self) -> Result<bool> {
+        let freed = self.connection.execute_batch("PRAGMA incremental_vacuum");
+        freed.map_err(|error| Error::state(&self.path, &error))?;
+        Ok(self.empty_log())
     }
 
     /// Writes the log's pages to their places and empties it; whether no reader was in the way.
@@ -204,6 +229,17 @@ impl Reader {
         read().map_err(|error: rusqlite::Error| Error::state(&self.path, &error))
     }
 
+    /// How all models did.
+    pub(crate) fn feedback(&self) -> Result<Vec<FeedbackReport>> {
+        feedback::report(&self.connection).map_err(|error| Error::state(&self.path, &error))
+    }
+
+    /// One number of one row.
+    pub(crate) fn ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> Result<T> {
+        let answer = self.connection.query_row(sql, [], |row| row.get(0));
+        answer.map_err(|error| Error::state(&self.path, &error))
+    }
+
     /// Whether a user was erased, so that nothing from before may speak.
     pub(crate) fn is_erased(&self, user: &str) -> Result<bool> {
         let read = || {
@@ -217,6 +253,8 @@ impl Reader {
 
 fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
+    // Before the first table: later it has no effect.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     // Not OFF: a power cut may cost the last events, but never the file.
     let synchronous = if durability == Durability::Fsync { "FULL" } else { "NORMAL" };
@@ -224,24 +262,19 @@ fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<
     connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))
 }
 
-fn append(transaction: &Transaction<'_>, batches: &[&[NewEvent]]) -> rusqlite::Result<Vec<usize>> {
-    let mut arrivals: i64 =
-        transaction.query_row("SELECT value FROM own WHERE name = 'arrivals'", [], |row| row.get(0))?;
+fn append(transaction: &Transaction<'_>, events: &[NewEvent]) -> rusqlite::Result<usize> {
+    let mut arrivals: i64 = transaction
+        .prepare_cached("SELECT value FROM own WHERE name = 'arrivals'")?
+        .query_row([], |row| row.get(0))?;
     let mut insert =
         transaction.prepare_cached("INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-    let mut counts = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let mut new = 0;
-        for event in *batch {
-            arrivals += 1;
-            let NewEvent { user, item, event_type, time, value, event_id } = event;
-            new +=
-                insert.execute(params![user, arrivals, time.millis(), item, event_type, value, event_id])?;
-        }
-        counts.push(new);
+    let mut new = 0;
+    for NewEvent { user, item, event_type, time, value, event_id } in events {
+        arrivals += 1;
+        new += insert.execute(params![user, arrivals, time.millis(), item, event_type, value, event_id])?;
     }
-    transaction.execute("UPDATE own SET value = ?1 WHERE name = 'arrivals'", [arrivals])?;
-    Ok(counts)
+    transaction.prepare_cached("UPDATE own SET value = ?1 WHERE name = 'arrivals'")?.execute([arrivals])?;
+    Ok(new)
 }
 
 /// What a user is remembered by when nothing else may be.
@@ -288,7 +321,7 @@ mod tests {
             event("v", "x", 1, None),
             event("u", "b", 3, None),
         ];
-        assert_eq!(store.append(&[&batch[..1], &batch[1..]]).unwrap(), [1, 3]);
+        assert_eq!((store.append(&batch[..1]).unwrap(), store.append(&batch[1..]).unwrap()), (1, 3));
         assert_eq!(items(&store, "u"), ["a", "b", "c"]);
         drop(store);
         let store = Store::open(folder.path(), Durability::Fsync).unwrap();
@@ -301,8 +334,8 @@ mod tests {
         let mut store = Store::open(folder.path(), Durability::Fsync).unwrap();
         let [first, again, other] =
             [event("u", "a", 1, Some("1")), event("u", "b", 2, Some("1")), event("v", "c", 1, Some("1"))];
-        assert_eq!(store.append(&[&[first.clone(), again]]).unwrap(), [1]);
-        assert_eq!(store.append(&[&[first], &[other]]).unwrap(), [0, 1]);
+        assert_eq!(store.append(&[first.clone(), again]).unwrap(), 1);
+        assert_eq!(store.append(&[first, other]).unwrap(), 1);
         assert_eq!(items(&store, "u"), ["a"]);
     }
 
@@ -312,9 +345,9 @@ mod tests {
         let mut store = Store::open(folder.path(), Durability::Fsync).unwrap();
         let crowd: Vec<NewEvent> =
             (0..2_000).map(|n| event(&format!("other{}", n % 97), "thing", n, None)).collect();
-        store.append(&[&crowd[..1_000]]).unwrap();
-        store.append(&[&[event("secret-user", "secret-item", 1, Some("secret-id"))]]).unwrap();
-        store.append(&[&crowd[1_000..]]).unwrap();
+        store.append(&crowd[..1_000]).unwrap();
+        store.append(&[event("secret-user", "secret-item", 1, Some("secret-id"))]).unwrap();
+        store.append(&crowd[1_000..]).unwrap();
         for secret in ["secret-user", "secret-item", "secret-id"] {
             assert!(occurrences(folder.path(), secret) > 0, "{secret}");
         }
@@ -343,7 +376,7 @@ mod tests {
                 event(&user, &item, n, Some(&id))
             };
             let batch: Vec<NewEvent> = (0..1_500).map(|n| of((n * 37 + wave) % 1_500)).collect();
-            store.append(&[&batch]).unwrap();
+            store.append(&batch).unwrap();
             for n in (0..1_500).filter(|n| n % 5 == 0 && n % 6 == wave) {
                 store.erase(&user(n)).unwrap();
             }

@@ -7,23 +7,49 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
-use crate::store::{Erased, NewEvent, Store};
+use crate::feedback::Feedback;
+use crate::store::{NewEvent, Store};
 
 /// Requests of one commit at most.
 const TOGETHER: usize = 1_024;
 
-/// What became of a batch of events.
+/// What became of a batch of events or feedback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// Events that were new.
+    /// Those that were new.
     pub new: usize,
-    /// Events whose id was known already.
+    /// Those that were known already.
     pub known: usize,
 }
 
+/// What many requests keep by one commit.
+#[derive(Debug)]
+pub(crate) enum Batch {
+    Events(Vec<NewEvent>),
+    /// With the day on which it was told.
+    Feedback(Vec<Feedback>, i64),
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        match self {
+            Self::Events(events) => events.len(),
+            Self::Feedback(told, _) => told.len(),
+        }
+    }
+
+    fn users(&self) -> impl Iterator<Item = &str> {
+        let events = if let Self::Events(events) = self { &events[..] } else { &[] };
+        events.iter().map(|event| &event.user[..])
+    }
+}
+
+type Told = oneshot::Sender<Result<Appended>>;
+
 enum Work {
-    Append(Vec<NewEvent>, oneshot::Sender<Result<Appended>>),
-    Erase(String, oneshot::Sender<Result<Erased>>),
+    Keep(Batch, Told),
+    /// What is done alone.
+    Other(Box<dyn FnOnce(&mut Store) + Send>),
 }
 
 /// The way to the thread that writes. It ends when this is dropped, having written all that it was given.
@@ -33,27 +59,36 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `forget` is told of each user whose events have changed, before the request is answered.
+    /// Starts the thread. `forget` is told of each user who has new events, before the request is answered.
     pub(crate) fn start(store: Store, forget: impl Fn(&str) + Send + 'static) -> Self {
         let (sender, receiver) = channel();
         let thread = std::thread::spawn(move || write(store, &receiver, &forget));
         Self { work: Some(sender), thread: Some(thread) }
     }
 
-    /// Keeps events: when it returns they are on the disk.
-    pub(crate) async fn append(&self, events: Vec<NewEvent>) -> Result<Appended> {
-        self.ask(|answer| Work::Append(events, answer)).await
-    }
-
-    pub(crate) async fn erase(&self, user: String) -> Result<Erased> {
-        self.ask(|answer| Work::Erase(user, answer)).await
-    }
-
-    async fn ask<T>(&self, work: impl FnOnce(oneshot::Sender<Result<T>>) -> Work) -> Result<T> {
+    /// Keeps a batch: when it returns, it is on the disk.
+    pub(crate) async fn keep(&self, batch: Batch) -> Result<Appended> {
         let (answer, answered) = oneshot::channel();
-        let sender = self.work.as_ref().ok_or(Error::Stopping)?;
-        sender.send(work(answer)).map_err(|_| Error::Stopping)?;
+        self.send(Work::Keep(batch, answer))?;
         answered.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// Does something with the store, between two commits.
+    pub(crate) async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Work::Other(Box::new(move |store| {
+            // Nobody may wait any more; what was to be done is done all the same.
+            let _ = answer.send(work(store));
+        })))?;
+        answered.await.map_err(|_| Error::Stopping)?
+    }
+
+    fn send(&self, work: Work) -> Result<()> {
+        let sender = self.work.as_ref().ok_or(Error::Stopping)?;
+        sender.send(work).map_err(|_| Error::Stopping)
     }
 }
 
@@ -71,11 +106,11 @@ fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
     let mut next = work.recv().ok();
     while let Some(first) = next.take() {
         match first {
-            Work::Append(events, answer) => {
-                let mut together = vec![(events, answer)];
+            Work::Keep(batch, answer) => {
+                let mut together = vec![(batch, answer)];
                 while together.len() < TOGETHER {
                     match work.try_recv() {
-                        Ok(Work::Append(events, answer)) => together.push((events, answer)),
+                        Ok(Work::Keep(batch, answer)) => together.push((batch, answer)),
                         Ok(other) => {
                             next = Some(other);
                             break;
@@ -83,36 +118,28 @@ fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
                         Err(_) => break,
                     }
                 }
-                append(&mut store, together, forget);
+                keep(&mut store, together, forget);
             }
-            Work::Erase(user, answer) => {
-                let erased = store.erase(&user);
-                forget(&user);
-                let _ = answer.send(erased);
-            }
+            Work::Other(work) => work(&mut store),
         }
         next = next.or_else(|| work.recv().ok());
     }
 }
 
 /// Answers go to nobody where a request was given up; what it brought is kept all the same.
-fn append(
-    store: &mut Store,
-    together: Vec<(Vec<NewEvent>, oneshot::Sender<Result<Appended>>)>,
-    forget: &impl Fn(&str),
-) {
-    let batches: Vec<&[NewEvent]> = together.iter().map(|(events, _)| &events[..]).collect();
-    let counts = store.append(&batches);
-    together.iter().flat_map(|(events, _)| events).for_each(|event| forget(&event.user));
+fn keep(store: &mut Store, together: Vec<(Batch, Told)>, forget: &impl Fn(&str)) {
+    let (batches, answers): (Vec<Batch>, Vec<Told>) = together.into_iter().unzip();
+    let counts = store.keep(&batches);
+    batches.iter().flat_map(Batch::users).for_each(forget);
     match counts {
         Ok(counts) => {
-            for ((events, answer), new) in together.into_iter().zip(counts) {
-                let _ = answer.send(Ok(Appended { new, known: events.len() - new }));
+            for ((batch, answer), new) in batches.iter().zip(answers).zip(counts) {
+                let _ = answer.send(Ok(Appended { new, known: batch.len() - new }));
             }
         }
         Err(error) => {
             let Error::State { path, reason, remedy } = error else { return };
-            for (_, answer) in together {
+            for answer in answers {
                 let (path, reason) = (path.clone(), reason.clone());
                 let _ = answer.send(Err(Error::State { path, reason, remedy }));
             }

@@ -175,7 +175,7 @@ fn one_answer(data: &Dataset, model: &dyn wane::recommend::Recommender) -> Resul
         as_of: just_after(data.log.span()),
         list: ListSettings { k: 5, diversity: 0.0 },
         filter: &filter,
-        explain: true,
+        reasons: Some(usize::MAX),
     };
     let lists = answers(model, &data.log, catalogue, &[user], &asked)?;
     Ok(lists.iter().map(|answer| words(answer, true)).collect())

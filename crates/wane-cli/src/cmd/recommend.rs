@@ -34,7 +34,8 @@ pub(crate) fn run(args: &Recommend, terminal: Terminal) -> Result<()> {
     let users = users(args, &log)?;
     let as_of = asked_moment(args.as_of.as_deref(), &log)?;
     let list = ListSettings { k: args.k as usize, diversity: args.diversity };
-    let asked = Asked { as_of, list, filter: &filter, explain: args.explain || args.json };
+    let reasons = (args.explain || args.json).then_some(usize::MAX);
+    let asked = Asked { as_of, list, filter: &filter, reasons };
     let model = Backfill::new(artifact.recommender()?, &artifact.log);
     let lists = answers(&model, &log, catalogue, &users, &asked)?;
     match &args.out {

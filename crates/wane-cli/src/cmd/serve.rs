@@ -7,7 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use wane::artifact::Artifact;
 use wane::events::Timestamp;
 use wane_serve::{Durability, Engine};
 
@@ -25,18 +24,19 @@ pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
         "--listen {address}: only this machine's own addresses can be listened on, 127.0.0.1 or [::1]; put a proxy before it that asks for keys"
     );
     let spinner = terminal.spinner("reading the model");
-    let artifact = Artifact::load(&args.model)?;
-    spinner.finish_and_clear();
     let durability = match args.durability {
         DurabilityName::Fsync => Durability::Fsync,
         DurabilityName::Os => Durability::Os,
     };
-    let engine = Arc::new(Engine::open(artifact, &args.state, durability, Arc::new(now))?);
+    let engine = Arc::new(Engine::open(&args.model, &args.state, durability, Arc::new(now))?);
+    spinner.finish_and_clear();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
         let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        terminal.remark(format!("{} listens on http://{}", engine.model_name(), listener.local_addr()?));
+        let models = engine.models().serving;
+        let name = models.first().map_or("", |model| &model.model);
+        terminal.remark(format!("{name} listens on http://{}", listener.local_addr()?));
         let shutdown = async move {
             tokio::select! {
                 _ = interrupt.recv() => {}

@@ -128,7 +128,8 @@ fn lists_are_those_of_recommend() {
             newer.display()
         );
         let offline = json(shop(), &line);
-        let asked = json!({"user_id": user, "as_of": "2026-01-02", "k": 20, "explain": true});
+        let asked =
+            json!({"user_id": user, "as_of": "2026-01-02", "k": 20, "explain": true, "reasons": 10_000});
         let (status, live) = server.ask("POST", "/v1/recommend", &asked);
         assert_eq!(status, 200, "{live}");
         let offline = offline[0]["items"].as_array().unwrap();

@@ -3,6 +3,10 @@
 // A test may fail by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod feedback;
+mod models;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,8 +23,8 @@ use wane_serve::{Durability, Engine, router};
 
 const NOW: i64 = 1_700_000_000_000;
 
-/// A shop of twelve items with a small model, and its routes over a new state.
-fn shop() -> (TempDir, Router) {
+/// A log of twelve items.
+fn log() -> EventLog {
     let mut columns = EventColumns {
         user_names: (0..20).map(|user| format!("u{user:02}")).collect(),
         item_names: (0..12).map(|item| format!("i{item:02}")).collect(),
@@ -35,12 +39,29 @@ fn shop() -> (TempDir, Router) {
             columns.types.push(EventTypeId(u8::from(n % 3 == 0)));
         }
     }
-    let log = EventLog::from_columns(columns).unwrap();
-    let artifact = fit_as(&Training::new(&log, None, 1), &ModelSettings::named("item-knn").unwrap()).unwrap();
-    let state = tempfile::tempdir().unwrap();
+    EventLog::from_columns(columns).unwrap()
+}
+
+/// A model of that log in a folder.
+fn model(name: &str, folder: &Path) {
+    let settings = ModelSettings::named(name).unwrap();
+    fit_as(&Training::new(&log(), None, 1), &settings).unwrap().save(folder).unwrap();
+}
+
+/// A server over a new state; the folder has `model` and `state`.
+fn engine() -> (TempDir, Arc<Engine>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, state) = (folder.path().join("model"), folder.path().join("state"));
+    model("item-knn", &own);
     let clock = Arc::new(|| Timestamp::from_millis(NOW));
-    let engine = Engine::open(artifact, state.path(), Durability::Os, clock).unwrap();
-    (state, router(Arc::new(engine)))
+    let engine = Engine::open(&own, &state, Durability::Os, clock).unwrap();
+    (folder, Arc::new(engine))
+}
+
+/// Its routes.
+fn shop() -> (TempDir, Router) {
+    let (folder, engine) = engine();
+    (folder, router(engine))
 }
 
 async fn ask(
@@ -144,7 +165,7 @@ async fn a_session_is_answered_and_not_kept() {
     let (status, answer) = post(&router, "/v1/recommend", asked).await;
     assert_eq!((status, answer["items"].as_array().unwrap().len()), (StatusCode::OK, 3));
     assert_eq!(answer["items"][0]["reasons"][0]["event"]["item"], "i03");
-    let bytes: Vec<u8> = std::fs::read_dir(state.path())
+    let bytes: Vec<u8> = std::fs::read_dir(state.path().join("state"))
         .unwrap()
         .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
         .collect();

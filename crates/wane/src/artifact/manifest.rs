@@ -71,6 +71,17 @@ pub struct FileRecord {
     pub sha256: String,
 }
 
+/// SHA-256 of a model folder's manifest, in hexadecimal: what the folder contains in one name, for the manifest has the checksums of
+/// all else.
+///
+/// # Errors
+/// [`Error::Io`] where there is no manifest.
+pub fn fingerprint(folder: &Path) -> Result<String> {
+    let path = folder.join(MANIFEST);
+    let (digest, _) = digest_file(&path).map_err(|error| Error::io(&path, error))?;
+    Ok(digest)
+}
+
 /// The part of a manifest that every version has.
 #[derive(Deserialize)]
 struct Header {

@@ -30,7 +30,7 @@ use std::path::Path;
 
 pub use checkpoint::{CheckpointFile, CheckpointFolder, Stage};
 pub use json_lines::JsonLines;
-pub use manifest::{Counts, FORMAT_VERSION, FileRecord, Manifest};
+pub use manifest::{Counts, FORMAT_VERSION, FileRecord, Manifest, fingerprint};
 pub use tensorboard::EventFile;
 
 use crate::error::{Error, Result};

@@ -6,10 +6,10 @@ use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array}
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::events::{EventLog, History, Timestamp, UserId};
+use crate::events::{EventLog, History, ItemId, Timestamp, UserId};
 use crate::interest::Catalogue;
 use crate::recommend::{
-    Answer, Explanation, Filter, ListSettings, Names, Query, Recommender, Scored, Scores, best_items,
+    Answer, Explanation, Filter, ListSettings, Names, Query, Recommender, Scores, best_items,
 };
 
 /// What is asked, of whomever.
@@ -21,8 +21,8 @@ pub struct Asked<'a> {
     pub list: ListSettings,
     /// What may be shown.
     pub filter: &'a Filter,
-    /// Whether to say why.
-    pub explain: bool,
+    /// How many reasons to give of each item, the greatest; none where nobody asks why.
+    pub reasons: Option<usize>,
 }
 
 /// Answers for some users, in their order.
@@ -58,16 +58,15 @@ pub fn answer(
     let query = Query { history: history.before(asked.as_of), as_of: asked.as_of, candidates: None };
     let filter = asked.filter.for_query(&query);
     let best = best_items(model, &query, &filter, asked.list, names.catalogue, scores)?;
-    let item = |scored: Scored| {
-        let explanation = if asked.explain {
-            model.explain(&query, scored.item)
-        } else {
-            Explanation { score: scored.score, ..Explanation::default() }
-        };
-        names.answer(&query, scored.item, explanation)
+    let items: Vec<ItemId> = best.iter().map(|scored| scored.item).collect();
+    let mut explanations = match asked.reasons {
+        None => vec![Explanation::default(); items.len()],
+        Some(most) => model.explain_best(&query, &items, most),
     };
-    let items = best.into_iter().map(item).collect();
-    Ok(Answer { user: user.to_owned(), as_of: asked.as_of.to_string(), items })
+    let scores = best.iter().map(|scored| scored.score);
+    explanations.iter_mut().zip(scores).for_each(|(explanation, score)| explanation.score = score);
+    let named = items.into_iter().zip(explanations).map(|(item, why)| names.answer(&query, item, why));
+    Ok(Answer { user: user.to_owned(), as_of: asked.as_of.to_string(), items: named.collect() })
 }
 
 /// Answers as a table: user, as_of, rank from 1, item, score. Reasons have their own form and stay in the answers.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Explanation, Query, QueryFilter, Recommender, Scored, Scores, SearchIndex, diversify, score_all,
+    Explanation, Query, QueryFilter, Reason, Recommender, Scored, Scores, SearchIndex, diversify, score_all,
 };
 use crate::error::{Error, Result};
 use crate::events::{EventLog, History, ItemId};
@@ -144,7 +144,7 @@ impl Names<'_> {
     /// One item of an answer, with its reasons greatest first.
     pub fn answer(&self, query: &Query<'_>, item: ItemId, explanation: Explanation) -> AnsweredItem {
         let mut reasons = explanation.reasons;
-        reasons.sort_by(|a, b| b.share.abs().total_cmp(&a.share.abs()).then(b.event.cmp(&a.event)));
+        reasons.sort_by(Reason::greatest_first);
         let mut remainder = BTreeMap::new();
         for part in explanation.remainders {
             *remainder.entry(part.name).or_insert(0.0) += part.share;

@@ -93,19 +93,27 @@ impl Recommender for Backfill {
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
-        let mut explanation = self.model.explain(query, item);
+        self.explain_best(query, &[item], usize::MAX).pop().unwrap_or_default()
+    }
+
+    fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
+        let mut explanations = self.model.explain_best(query, items, most);
         // A silent model's score is 0, and to score all items takes long.
-        if explanation.score.abs() > f32::EPSILON {
-            return explanation;
+        let is_silent = |explanation: &Explanation| explanation.score.abs() <= f32::EPSILON;
+        if !explanations.iter().any(is_silent) {
+            return explanations;
         }
         let mut scores = Scores::new(self.n_items());
         self.model.score(query, &mut scores);
-        if scores.get(item) == 0.0 && self.reaches(query, item) {
-            let share = least_positive(&scores) * self.share(item);
-            explanation.score = share;
-            explanation.remainders.push(Remainder { name: "popularity", share: f64::from(share) });
+        let least = least_positive(&scores);
+        for (explanation, &item) in explanations.iter_mut().zip(items) {
+            if is_silent(explanation) && scores.get(item) == 0.0 && self.reaches(query, item) {
+                let share = least * self.share(item);
+                explanation.score = share;
+                explanation.remainders.push(Remainder { name: "popularity", share: f64::from(share) });
+            }
         }
-        explanation
+        explanations
     }
 
     fn parameters(&self) -> Parameters {

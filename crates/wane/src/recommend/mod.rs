@@ -43,8 +43,10 @@ pub use linear::{EaseSettings, SlimSettings};
 pub use personal_frequency::{PersonalCountSettings, PersonalFrequency, PersonalFrequencySettings};
 pub use popularity::{DecayedPopularity, DecayedPopularitySettings, Popularity, PopularitySettings};
 pub use ranges::{Range, Values};
+pub(crate) use recommender::GreatestReasons;
 pub use recommender::{
-    Explanation, Goal, Query, Question, Reason, Recommender, Remainder, Training, Validation, score_all,
+    Explanation, Goal, OTHER_EVENTS, Query, Question, Reason, Recommender, Remainder, Training, Validation,
+    score_all,
 };
 pub use related::RelatedSettings;
 pub use scores::Scores;

@@ -1,6 +1,7 @@
 //! The seam that every model implements.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use super::{Checkpoint, Parameters, Scored, Scores, Start, top_k};
 use crate::decay::Kernel;
@@ -95,6 +96,13 @@ pub struct Reason {
     pub share: f64,
 }
 
+impl Reason {
+    /// The order of reasons: greatest share first, signs aside; of equal ones the newer event.
+    pub fn greatest_first(&self, other: &Self) -> Ordering {
+        other.share.abs().total_cmp(&self.share.abs()).then(other.event.cmp(&self.event))
+    }
+}
+
 /// What is not due to one event of this user.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Remainder {
@@ -122,6 +130,72 @@ impl Explanation {
         let of_events: f64 = reasons.iter().map(|reason| reason.share).sum();
         let of_others: f64 = remainders.iter().map(|remainder| remainder.share).sum();
         Self { score: (of_events + of_others) as f32, reasons, remainders }
+    }
+
+    /// The same with the `most` greatest reasons; what the others add is the remainder [`OTHER_EVENTS`].
+    pub fn shortened(self, most: usize) -> Self {
+        if self.reasons.len() <= most {
+            return self;
+        }
+        let mut greatest = GreatestReasons::new(most);
+        self.reasons.into_iter().for_each(|reason| greatest.add(reason.share, || reason));
+        Self { score: self.score, ..greatest.explanation(self.remainders) }
+    }
+}
+
+/// What events add that are not among the greatest reasons.
+pub const OTHER_EVENTS: &str = "other-events";
+
+/// The greatest reasons of one score, and the sum of all of them, without keeping them all.
+#[derive(Debug, Clone)]
+pub(crate) struct GreatestReasons {
+    most: usize,
+    kept: Vec<Reason>,
+    /// Shares below it are not among the greatest.
+    bar: f64,
+    /// Of all shares.
+    sum: f64,
+    is_cut: bool,
+}
+
+impl GreatestReasons {
+    /// None yet, and `most` in the end.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most: most.max(1), kept: Vec::new(), bar: 0.0, sum: 0.0, is_cut: false }
+    }
+
+    /// Adds a share; the reason is made only if it may be among the greatest. A share of 0 is no reason.
+    pub(crate) fn add(&mut self, share: f64, reason: impl FnOnce() -> Reason) {
+        self.sum += share;
+        if share == 0.0 || share.abs() < self.bar {
+            self.is_cut |= share != 0.0;
+            return;
+        }
+        self.kept.push(reason());
+        if self.kept.len() >= self.most.saturating_mul(2) {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        self.kept.sort_by(Reason::greatest_first);
+        self.is_cut |= self.kept.len() > self.most;
+        self.kept.truncate(self.most);
+        self.bar = self.kept.last().map_or(0.0, |last| last.share.abs());
+    }
+
+    /// The explanation, with the shares that are not listed as the remainder [`OTHER_EVENTS`].
+    pub(crate) fn explanation(mut self, mut remainders: Vec<Remainder>) -> Explanation {
+        if self.kept.len() > self.most {
+            self.cut();
+        }
+        self.kept.sort_by_key(|reason| reason.event);
+        let of_others: f64 = remainders.iter().map(|remainder| remainder.share).sum();
+        if self.is_cut {
+            let listed: f64 = self.kept.iter().map(|reason| reason.share).sum();
+            remainders.push(Remainder { name: OTHER_EVENTS, share: self.sum - listed });
+        }
+        Explanation { score: (self.sum + of_others) as f32, reasons: self.kept, remainders }
     }
 }
 
@@ -160,6 +234,12 @@ pub trait Recommender: Send + Sync {
 
     /// Splits the score of one item into reasons.
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation;
+
+    /// Splits the scores of some items into reasons: of each the `most` greatest, the others summed up as the remainder
+    /// [`OTHER_EVENTS`].
+    fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
+        items.iter().map(|&item| self.explain(query, item).shortened(most)).collect()
+    }
 
     /// Everything learned, as named arrays, for saving.
     fn parameters(&self) -> Parameters;
@@ -204,6 +284,10 @@ impl<R: Recommender + ?Sized> Recommender for Box<R> {
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
         (**self).explain(query, item)
+    }
+
+    fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
+        (**self).explain_best(query, items, most)
     }
 
     fn parameters(&self) -> Parameters {

@@ -5,17 +5,17 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
 /// A table, row by row.
-pub(super) fn table(values: &[f32], rows: usize, columns: usize) -> MatRef<'_, f32> {
+pub(crate) fn table(values: &[f32], rows: usize, columns: usize) -> MatRef<'_, f32> {
     MatRef::from_row_major_slice(values, rows, columns)
 }
 
 /// A table that is written, row by row.
-pub(super) fn table_mut(values: &mut [f32], rows: usize, columns: usize) -> MatMut<'_, f32> {
+pub(crate) fn table_mut(values: &mut [f32], rows: usize, columns: usize) -> MatMut<'_, f32> {
     MatMut::from_row_major_slice_mut(values, rows, columns)
 }
 
 /// `a b`.
-pub(super) fn product(out: MatMut<'_, f32>, a: MatRef<'_, f32>, b: MatRef<'_, f32>, accum: Accum) {
+pub(crate) fn product(out: MatMut<'_, f32>, a: MatRef<'_, f32>, b: MatRef<'_, f32>, accum: Accum) {
     if out.nrows() > 0 {
         matmul(out, accum, a, b, 1.0, Par::Seq);
     }

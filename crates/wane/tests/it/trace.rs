@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use wane::eval::{Span, Split, Targets};
 use wane::events::{EventColumns, EventLog, EventTypeId, History, ItemId, Timestamp, UserId};
-use wane::recommend::{Goal, Query, Recommender, Scores, TraceModel, TraceSettings, Training};
+use wane::recommend::{
+    Explanation, Goal, OTHER_EVENTS, Query, Recommender, Scores, TraceModel, TraceSettings, Training,
+};
 use wane::train::Group;
 
 const ITEMS: u32 = 9;
@@ -120,6 +122,33 @@ fn check_reasons(model: &TraceModel, query: &Query<'_>) {
         let size: f64 = shares().map(f64::abs).sum();
         let error = (shares().sum::<f64>() - f64::from(scores.get(item))).abs();
         assert!(error <= 1e-5 * size + 1e-6, "{} and {}", shares().sum::<f64>(), scores.get(item));
+    }
+    check_greatest(model, query);
+}
+
+/// All items at once, and few reasons of each: the greatest of those that each alone has, and the rest of the score.
+fn check_greatest(model: &TraceModel, query: &Query<'_>) {
+    const MOST: usize = 3;
+    let items: Vec<ItemId> = (0..ITEMS).map(ItemId).collect();
+    for (&item, few) in items.iter().zip(model.explain_best(query, &items, MOST)) {
+        let all = model.explain(query, item);
+        let mut sizes: Vec<f64> = all.reasons.iter().map(|reason| reason.share.abs()).collect();
+        sizes.sort_by(|a, b| b.total_cmp(a));
+        let mut kept: Vec<f64> = few.reasons.iter().map(|reason| reason.share.abs()).collect();
+        kept.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!(kept.len(), sizes.len().min(MOST));
+        assert!(
+            kept.iter().zip(&sizes).all(|(a, b)| (a - b).abs() <= 1e-5 * b + 1e-9),
+            "{kept:?} of {sizes:?}"
+        );
+        let sum = |of: &Explanation| {
+            let shares = of.reasons.iter().map(|reason| reason.share);
+            shares.chain(of.remainders.iter().map(|own| own.share)).sum::<f64>()
+        };
+        let size: f64 = sizes.iter().sum();
+        assert!((sum(&few) - sum(&all)).abs() <= 1e-5 * size + 1e-6);
+        let is_other = few.remainders.iter().any(|own| own.name == OTHER_EVENTS);
+        assert_eq!(is_other, sizes.len() > MOST);
     }
 }
 

@@ -16,6 +16,7 @@
 //! which is linear where little is known and logarithmic where much is.
 
 mod balance;
+mod explain;
 mod familiar;
 mod fit;
 mod learned;
@@ -37,12 +38,11 @@ use std::sync::Arc;
 use pulp::Arch;
 
 use super::search::dot;
-use super::{Explanation, Parameters, Query, Reason, Recommender, Remainder, Scored, Scores};
+use super::{Explanation, Parameters, Query, Recommender, Scored, Scores};
 use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
 use crate::interest::{Features, Reduction};
 use crate::train::{Goal, Group, Link, PopularityTable, Shape, Weights, add_scaled, asinh_all, recent};
-use familiar::Familiarity;
 use search::Searching;
 
 /// Fitted trace model; see the module's documentation.
@@ -254,66 +254,6 @@ impl TraceModel {
             give(r, sums);
         }
     }
-
-    /// Reasons by which past events speak through vectors, `more` often by scale.
-    fn vector_reasons(&self, query: &Query<'_>, item: ItemId, more: &[f32]) -> Vec<Reason> {
-        let shape = self.weights.shape;
-        // (1 + f_m) W_m e_j, scale by scale: an event's share is then a product with its vector.
-        let rows = self.weights.group(Group::Mixing).chunks_exact(shape.dim).enumerate();
-        let factor = |place: usize| 1.0 + more.get(place / shape.dim).copied().unwrap_or_default();
-        let sight: Vec<f32> = rows.map(|(place, row)| factor(place) * dot(row, self.vector(item))).collect();
-        let mut decays = vec![0.0; shape.scales];
-        let reason = |(place, newer, event): (usize, u32, Event)| {
-            let age_days = query.as_of.days_since(event.time);
-            // The age is summed over the same gaps as the state's, whatever their rounding.
-            self.basis.weights(age_days as f32, newer as f32, &mut decays);
-            let (mut share, mut fresh, mut left) = (0.0, 0.0, 0.0);
-            let scales = self.type_weights(&event).iter().zip(sight.chunks_exact(shape.dim));
-            for ((weight, sight), decay) in scales.zip(&decays) {
-                let of_scale = f64::from(weight * dot(self.vector(event.item), sight));
-                share += of_scale * f64::from(*decay);
-                fresh += of_scale.abs();
-                left += of_scale.abs() * f64::from(*decay);
-            }
-            let decay = if fresh > 0.0 { left / fresh } else { 1.0 };
-            Reason { event: place, relation: Cow::Borrowed("similar"), age_days, decay, share }
-        };
-        self.newest_first(query).into_iter().map(reason).collect()
-    }
-
-    /// Reasons by which past events speak through one relation.
-    fn link_reasons(&self, r: usize, query: &Query<'_>, item: ItemId) -> Vec<Reason> {
-        let (link, gain) = (&self.links[r], self.weights.group(Group::Gains)[r]);
-        let mut decays = vec![0.0; self.basis.len()];
-        let mut parts = Vec::new();
-        if link.is_mined() && self.known(query).iter().any(|(_, _, event)| event.item == item) {
-            return parts;
-        }
-        for (place, newer, event) in self.recent(query, link.reach) {
-            let mut strength = 0.0;
-            link.strengths(event.item, |to, part| strength += if to == item { part } else { 0.0 });
-            if strength == 0.0 {
-                continue;
-            }
-            let kappa = self.kernel(r, &event, query.as_of, newer, &mut decays);
-            let fresh: f32 = self.coefficients(r, &event).iter().map(|c| c.abs()).sum();
-            let left: f32 =
-                self.coefficients(r, &event).iter().zip(&decays).map(|(c, decay)| c.abs() * decay).sum();
-            let reason = Reason {
-                event: place,
-                relation: Cow::Owned(link.name.clone()),
-                age_days: query.as_of.days_since(event.time),
-                decay: if fresh > 0.0 { f64::from(left / fresh) } else { 1.0 },
-                share: f64::from(kappa) * f64::from(strength),
-            };
-            parts.push(reason);
-        }
-        // The saturated sum is shared in proportion: g asinh(x) / x of each part.
-        let sum: f64 = parts.iter().map(|part| part.share).sum();
-        let factor = f64::from(gain) * if sum.abs() > 1e-12 { sum.asinh() / sum } else { 1.0 };
-        parts.iter_mut().for_each(|part| part.share *= factor);
-        parts
-    }
 }
 
 impl Recommender for TraceModel {
@@ -353,26 +293,11 @@ impl Recommender for TraceModel {
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
-        let familiar = self.familiar(query).binary_search(&item).is_ok();
-        let familiarity = familiar.then(|| Familiarity::of(&self.weights));
-        let mut reasons =
-            self.vector_reasons(query, item, familiarity.map_or(&[], |familiarity| familiarity.scales));
-        for r in 0..self.links.len() {
-            reasons.extend(self.link_reasons(r, query, item));
-        }
-        reasons.sort_by_key(|reason| reason.event);
-        let mut popularity = [0.0];
-        self.add_popularity(query.as_of, std::iter::once(item.0), &mut popularity);
-        let mut remainders = vec![
-            Remainder { name: "popularity", share: f64::from(popularity[0]) },
-            Remainder { name: "item", share: f64::from(self.bias(item)) },
-        ];
-        if let Some(familiarity) = familiarity {
-            remainders[0].share += f64::from(self.familiar_popularity(query.as_of, &[item])[0]);
-            remainders[1].share += f64::from(familiarity.bias * self.bias(item));
-            remainders.push(Remainder { name: "familiar", share: f64::from(familiarity.bonus) });
-        }
-        Explanation::sum_of(reasons, remainders)
+        self.explanations(query, &[item], usize::MAX).pop().unwrap_or_default()
+    }
+
+    fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
+        self.explanations(query, items, most)
     }
 
     fn parameters(&self) -> Parameters {

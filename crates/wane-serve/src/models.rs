@@ -1,0 +1,220 @@
+//! Which models answer: one, or two side by side that share the users between them, and what answered before.
+//!
+//! - A model does not change. What answers is replaced whole: a question holds on to what it began with, so none is lost by a change.
+//! - Of two models the challenger gets a share of the users by a hash of the user's id, the same on every machine and after every start;
+//!   a session goes by its first item, so it stays with its model while it grows.
+//! - What answered before stays in memory, warm and up to date, until the next model is loaded: going back takes no time.
+
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use wane::artifact::{Artifact, fingerprint};
+use wane::events::{EventLog, History, Timestamp};
+use wane::pipeline::{Asked, answer};
+use wane::recommend::{Backfill, Filter, FilterSettings, ListSettings, Names, Recommender, Scores};
+
+use crate::error::{Error, Result};
+use crate::history::Histories;
+
+/// A model that does not change, and the histories in its numbers.
+pub(crate) struct Model {
+    /// Its name and what its folder contains: `trace@4f9f6818`.
+    pub(crate) id: String,
+    folder: PathBuf,
+    pub(crate) artifact: Artifact,
+    pub(crate) recommender: Backfill,
+    /// Leaves out what the shop cannot sell, and nothing else.
+    pub(crate) usual: Filter,
+    pub(crate) histories: Histories,
+    /// What is done most often: what an event is taken for of which nothing is said.
+    pub(crate) usual_type: String,
+}
+
+impl Model {
+    /// Reads and checks a model folder, and asks it once, so that no user waits for what a first question makes.
+    pub(crate) fn load(folder: &Path) -> Result<Self> {
+        let artifact = Artifact::load(folder)?;
+        let digest = fingerprint(folder)?;
+        let id = format!("{}@{}", artifact.settings.name(), digest.get(..8).unwrap_or(&digest));
+        Self::new(id, folder, artifact)
+    }
+
+    pub(crate) fn new(id: String, folder: &Path, artifact: Artifact) -> Result<Self> {
+        let recommender = Backfill::new(artifact.recommender()?, &artifact.log);
+        let usual =
+            Filter::new(&FilterSettings::default(), artifact.log.items(), artifact.catalogue.as_ref())?;
+        let (usual_type, histories) = (usual_type(&artifact.log), Histories::new());
+        let folder = folder.to_owned();
+        let model = Self { id, folder, artifact, recommender, usual, histories, usual_type };
+        let asked = Asked {
+            as_of: Timestamp::from_millis(i64::MAX),
+            list: ListSettings { k: 1, diversity: 0.0 },
+            filter: &model.usual,
+            reasons: None,
+        };
+        let mut scores = Scores::new(model.recommender.n_items());
+        answer(&model.recommender, model.names(), "", History::new(&[], &[], &[])?, &asked, &mut scores)?;
+        Ok(model)
+    }
+
+    pub(crate) fn log(&self) -> &EventLog {
+        &self.artifact.log
+    }
+
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names { log: &self.artifact.log, catalogue: self.artifact.catalogue.as_ref() }
+    }
+}
+
+fn usual_type(log: &EventLog) -> String {
+    let mut counts = vec![0_u64; log.event_types().len()];
+    log.events().event_types().iter().for_each(|kind| counts[kind.index()] += 1);
+    let most = counts.iter().enumerate().max_by_key(|(place, count)| (**count, Reverse(*place)));
+    most.map_or_else(String::new, |(place, _)| log.event_types()[place].clone())
+}
+
+/// What answers.
+struct Serving {
+    champion: Arc<Model>,
+    challenger: Option<Challenger>,
+}
+
+#[derive(Clone)]
+struct Challenger {
+    model: Arc<Model>,
+    /// Of the users, above 0 and below 1.
+    share: f64,
+}
+
+impl Serving {
+    fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
+        std::iter::once(&self.champion).chain(self.challenger.as_ref().map(|challenger| &challenger.model))
+    }
+}
+
+/// A model that answers, as others are told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServedModel {
+    /// Its name and what its folder contains.
+    pub model: String,
+    /// Where it was read from.
+    pub folder: PathBuf,
+    /// Of the users.
+    pub share: f64,
+    /// How many items it knows.
+    pub items: usize,
+}
+
+/// What answers, and what roll back would bring.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServedModels {
+    /// One, or two with their shares.
+    pub serving: Vec<ServedModel>,
+    /// What answered before; none where nothing did.
+    pub before: Vec<ServedModel>,
+}
+
+/// All models of a server.
+pub(crate) struct Models {
+    served: RwLock<(Arc<Serving>, Option<Arc<Serving>>)>,
+}
+
+impl Models {
+    pub(crate) fn new(model: Model) -> Self {
+        let serving = Serving { champion: Arc::new(model), challenger: None };
+        Self { served: RwLock::new((Arc::new(serving), None)) }
+    }
+
+    /// Lets a model answer: all, or where a share is given, that share of the users beside the champion of now.
+    pub(crate) fn change(&self, model: Model, share: Option<f64>) {
+        let model = Arc::new(model);
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        let next = match share {
+            None => Serving { champion: model, challenger: None },
+            Some(share) => Serving {
+                champion: Arc::clone(&served.0.champion),
+                challenger: Some(Challenger { model, share }),
+            },
+        };
+        let former = std::mem::replace(&mut served.0, Arc::new(next));
+        served.1 = Some(former);
+    }
+
+    /// What answered before answers again, and the other way round.
+    pub(crate) fn roll_back(&self) -> Result<()> {
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        let before = served.1.take().ok_or_else(|| {
+            Error::field("roll_back", "no other model answered before; give `load` with a model folder")
+        })?;
+        let former = std::mem::replace(&mut served.0, before);
+        served.1 = Some(former);
+        Ok(())
+    }
+
+    /// The model for someone, by the user's id or a session's first item.
+    pub(crate) fn of(&self, whose: &str) -> Arc<Model> {
+        let serving = Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner).0);
+        match &serving.challenger {
+            Some(challenger) if place(whose) < challenger.share => Arc::clone(&challenger.model),
+            _ => Arc::clone(&serving.champion),
+        }
+    }
+
+    /// Something is new of a user. Models that may come back hear of it too.
+    pub(crate) fn forget(&self, user: &str) {
+        self.each(|model| model.histories.forget(user));
+    }
+
+    /// Something is new of many users.
+    pub(crate) fn forget_all(&self) {
+        self.each(|model| model.histories.clear());
+    }
+
+    fn each(&self, mut visit: impl FnMut(&Model)) {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        let both = std::iter::once(&served.0).chain(&served.1);
+        both.flat_map(|serving| serving.models()).for_each(|model| visit(model));
+    }
+
+    pub(crate) fn describe(&self) -> ServedModels {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        let before = served.1.as_ref().map_or_else(Vec::new, |serving| describe(serving));
+        ServedModels { serving: describe(&served.0), before }
+    }
+}
+
+fn describe(serving: &Serving) -> Vec<ServedModel> {
+    let taken = serving.challenger.as_ref().map_or(0.0, |challenger| challenger.share);
+    let shares = [1.0 - taken, taken];
+    let one = |(model, share): (&Arc<Model>, f64)| ServedModel {
+        model: model.id.clone(),
+        folder: model.folder.clone(),
+        share,
+        items: model.recommender.n_items(),
+    };
+    serving.models().zip(shares).map(one).collect()
+}
+
+/// A number from 0 to below 1 that belongs to an id.
+fn place(id: &str) -> f64 {
+    let digest = Sha256::new_with_prefix("wane split ").chain_update(id).finalize();
+    let first: [u8; 4] = std::array::from_fn(|byte| digest[byte]);
+    f64::from(u32::from_be_bytes(first)) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn users_are_spread_evenly_and_always_alike() {
+        let places: Vec<f64> = (0..10_000).map(|user| place(&format!("user-{user}"))).collect();
+        let below = places.iter().filter(|&&place| place < 0.2).count();
+        assert!((1_880..2_120).contains(&below), "{below} of 10000");
+        // `printf 'wane split user-0' | sha256sum` begins with 0707f4ff.
+        assert_eq!(places[0], f64::from(0x0707_f4ff_u32) / 4_294_967_296.0);
+    }
+}
