@@ -1,5 +1,6 @@
 //! What can go wrong, and what HTTP says of it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use axum::Json;
@@ -32,6 +33,20 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// A certificate or a key that cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the mend.
+        reason: String,
+    },
+    /// An address that others than this machine can reach, and no key that they would have to know.
+    #[error(
+        "listen {0}: without keys only this machine's own addresses can be listened on, 127.0.0.1 or [::1]; make a key with `wane key` and put \
+         its lines into the settings file"
+    )]
+    NoKeys(SocketAddr),
     /// The server is stopping.
     #[error("the server is stopping; ask again in a moment")]
     Stopping,
@@ -66,6 +81,8 @@ impl Error {
         match self {
             Self::Field { .. } | Self::Wane(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-request"),
             Self::State { .. } => (StatusCode::SERVICE_UNAVAILABLE, "state"),
+            // These end the start of a server, and no request meets them.
+            Self::Tls { .. } | Self::NoKeys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "settings"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }
     }
@@ -74,8 +91,16 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, code) = self.status();
+        if status.is_server_error() {
+            tracing::warn!(error = %self, "not answered");
+        }
         let field = if let Self::Field { field, .. } = &self { Some(field.clone()) } else { None };
         let body = json!({"error": {"code": code, "message": self.to_string(), "field": field}});
         (status, Json(body)).into_response()
     }
+}
+
+/// What HTTP says of a request that comes to no route's notice.
+pub(crate) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({"error": {"code": code, "message": message, "field": null}}))).into_response()
 }

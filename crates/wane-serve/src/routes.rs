@@ -9,63 +9,73 @@
 //! | `GET /health/live`, `GET /health/ready` | whether it runs, and whether it can be asked |
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::handler::Handler;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::{MethodRouter, delete, get, post};
+use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tower_http::timeout::TimeoutLayer;
 use wane::recommend::{AnsweredItem, AnsweredReason};
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
-use crate::requests::{EVENTS, WrittenRecommend, new_event};
+use crate::error::{Error, Result, refusal};
+use crate::guard::{Door, Guard, pass};
+use crate::keys::Access;
+use crate::requests::{WrittenRecommend, new_event};
+use crate::settings::Limits;
 
-/// Bytes of a request at most.
-const BODY: usize = 4 << 20;
-/// How long a request may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A route, as it is written here and nowhere else: what is not in [`ROUTES`] is not served, and what is there says who may ask for it.
+pub struct Route {
+    /// GET, POST, …; a GET answers HEAD too.
+    pub method: Method,
+    /// The path, with its parameters by name.
+    pub path: &'static str,
+    /// What a key must be allowed to do.
+    pub access: Access,
+    handler: fn() -> MethodRouter<Arc<Engine>>,
+}
 
-/// The routes over an engine.
-pub fn router(engine: Arc<Engine>) -> Router {
-    Router::new()
-        .route("/v1/events", post(add_events))
-        .route("/v1/recommend", post(recommend))
-        .route("/v1/users/{id}", axum::routing::delete(erase))
-        .route("/v1/users/{id}/events", get(events))
-        .route("/health/live", get(|| async { "live\n" }))
-        .route("/health/ready", get(|| async { "ready\n" }))
-        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "no-route", "there is no such route") })
-        .method_not_allowed_fallback(|| async {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has other methods")
-        })
-        .layer(DefaultBodyLimit::max(BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+/// All routes.
+pub const ROUTES: &[Route] = &[
+    route(Method::POST, "/v1/events", Access::Write, || post(add_events)),
+    route(Method::POST, "/v1/recommend", Access::Read, || post(recommend)),
+    route(Method::GET, "/v1/users/{id}/events", Access::Admin, || get(events)),
+    route(Method::DELETE, "/v1/users/{id}", Access::Admin, || delete(erase)),
+    route(Method::GET, "/health/live", Access::Open, || get(|| async { "live\n" })),
+    route(Method::GET, "/health/ready", Access::Open, || get(|| async { "ready\n" })),
+];
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: fn() -> MethodRouter<Arc<Engine>>,
+) -> Route {
+    Route { method, path, access, handler }
+}
+
+/// The routes over an engine, each behind its guard.
+pub fn router(engine: Arc<Engine>, guard: Arc<Guard>) -> Router {
+    let behind = |route, access| from_fn_with_state(Door { guard: Arc::clone(&guard), route, access }, pass);
+    let other = || behind("other", Access::Open);
+    let no_route = || async { refusal(StatusCode::NOT_FOUND, "no-route", "there is no such route") };
+    let no_method =
+        || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has other methods") };
+    let all = ROUTES.iter().fold(Router::new(), |router, route| {
+        router.route(route.path, (route.handler)().route_layer(behind(route.path, route.access)))
+    });
+    all.fallback(no_route.layer(other()))
+        .method_not_allowed_fallback(no_method.layer(other()))
+        // The guard has bounded it.
+        .layer(DefaultBodyLimit::disable())
         .with_state(engine)
-}
-
-/// Answers until `shutdown` is done, and then those requests that have come.
-///
-/// # Errors
-/// Those of the listener.
-pub async fn run(
-    listener: TcpListener,
-    engine: Arc<Engine>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(engine)).with_graceful_shutdown(shutdown).await
-}
-
-fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, Json(json!({"error": {"code": code, "message": message, "field": null}}))).into_response()
 }
 
 /// The answer to a question.
@@ -101,11 +111,14 @@ impl<'a> ListedItem<'a> {
     }
 }
 
-async fn add_events(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+async fn add_events(
+    State(engine): State<Arc<Engine>>,
+    Extension(limits): Extension<Limits>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
     let written = written_events(&headers, &body)?;
-    if written.len() > EVENTS {
-        return Err(Error::field("events", format!("expected {EVENTS} at most, got {}", written.len())));
-    }
+    at_most("events", limits.batch, written.len())?;
     let (now, mut events, mut rejected) = (engine.now(), Vec::new(), Vec::new());
     for (index, event) in written.into_iter().enumerate() {
         match event.and_then(|event| new_event(event, now)) {
@@ -121,6 +134,14 @@ async fn add_events(State(engine): State<Arc<Engine>>, headers: HeaderMap, body:
         "accepted": appended.new + appended.known, "known": appended.known, "rejected": rejected, "durable": true,
     });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// Checks what the settings bound.
+fn at_most(field: &str, most: usize, got: usize) -> Result<()> {
+    if got > most {
+        return Err(Error::field(field, format!("expected {most} at most, got {got}")));
+    }
+    Ok(())
 }
 
 /// Events one by one, each perhaps no JSON.
@@ -142,9 +163,14 @@ fn parsed<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| Error::field("body", error))
 }
 
-async fn recommend(State(engine): State<Arc<Engine>>, body: Bytes) -> Result<Response> {
+async fn recommend(
+    State(engine): State<Arc<Engine>>,
+    Extension(limits): Extension<Limits>,
+    body: Bytes,
+) -> Result<Response> {
     let start = Instant::now();
     let asked = parsed::<WrittenRecommend>(&body)?.checked(engine.now())?;
+    at_most("k", limits.k, asked.k)?;
     let answer = engine.recommend(&asked)?;
     let items = answer.items.iter().map(|item| ListedItem::of(item, asked.explain)).collect();
     let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);

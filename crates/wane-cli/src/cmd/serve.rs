@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use wane::artifact::Artifact;
 use wane::events::Timestamp;
-use wane_serve::{Durability, Engine};
+use wane_serve::{Durability, Engine, Guard, Settings};
 
 use crate::args::{DurabilityName, Serve};
 use crate::terminal::Terminal;
@@ -19,11 +19,6 @@ pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
     let address: SocketAddr = args.listen.parse().with_context(|| {
         format!("--listen {}: expected an address and a port, as in 127.0.0.1:7700", args.listen)
     })?;
-    // Nobody is asked for a key yet, so nobody but this machine may ask.
-    ensure!(
-        address.ip().is_loopback(),
-        "--listen {address}: only this machine's own addresses can be listened on, 127.0.0.1 or [::1]; put a proxy before it that asks for keys"
-    );
     let spinner = terminal.spinner("reading the model");
     let artifact = Artifact::load(&args.model)?;
     spinner.finish_and_clear();
@@ -31,6 +26,7 @@ pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
         DurabilityName::Fsync => Durability::Fsync,
         DurabilityName::Os => Durability::Os,
     };
+    let guard = Arc::new(Guard::new(Settings { listen: address, durability, ..Settings::default() })?);
     let engine = Arc::new(Engine::open(artifact, &args.state, durability, Arc::new(now))?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -43,7 +39,7 @@ pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
                 _ = end.recv() => {}
             }
         };
-        wane_serve::run(listener, engine, shutdown).await?;
+        wane_serve::run(listener, engine, guard, shutdown).await;
         terminal.remark("stopped: all that was acknowledged is kept");
         Ok(())
     })

@@ -36,7 +36,7 @@ impl Server {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let length = body.len();
-        write!(stream, "{method} {path} HTTP/1.1\r\nhost: wane\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
             .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -153,7 +153,10 @@ fn what_cannot_be_served_says_why() {
     let state = tempfile::tempdir().unwrap();
     let line = |more: &str| format!("serve model --state {} {more}", state.path().display());
     let message = failure(shop(), &line("--listen 0.0.0.0:0"));
-    assert!(message.starts_with("--listen 0.0.0.0:0: only this machine's own addresses"), "{message}");
+    assert!(
+        message.starts_with("listen 0.0.0.0:0: without keys only this machine's own addresses"),
+        "{message}"
+    );
     let message = failure(shop(), &line("--listen here"));
     assert!(message.contains("expected an address and a port"), "{message}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

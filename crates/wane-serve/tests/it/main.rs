@@ -3,6 +3,9 @@
 // A test may fail by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod guard;
+mod listen;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,12 +18,22 @@ use tower::ServiceExt;
 use wane::events::{EventColumns, EventLog, EventTypeId, Timestamp};
 use wane::pipeline::fit_as;
 use wane::recommend::{ModelSettings, Training};
-use wane_serve::{Durability, Engine, router};
+use wane_serve::{Durability, Engine, Guard, Settings, router};
 
 const NOW: i64 = 1_700_000_000_000;
 
 /// A shop of twelve items with a small model, and its routes over a new state.
 fn shop() -> (TempDir, Router) {
+    shop_with(Settings::default())
+}
+
+/// The same with other settings.
+fn shop_with(settings: Settings) -> (TempDir, Router) {
+    let (state, engine) = engine();
+    (state, router(engine, Arc::new(Guard::new(settings).unwrap())))
+}
+
+fn engine() -> (TempDir, Arc<Engine>) {
     let mut columns = EventColumns {
         user_names: (0..20).map(|user| format!("u{user:02}")).collect(),
         item_names: (0..12).map(|item| format!("i{item:02}")).collect(),
@@ -40,7 +53,7 @@ fn shop() -> (TempDir, Router) {
     let state = tempfile::tempdir().unwrap();
     let clock = Arc::new(|| Timestamp::from_millis(NOW));
     let engine = Engine::open(artifact, state.path(), Durability::Os, clock).unwrap();
-    (state, router(Arc::new(engine)))
+    (state, Arc::new(engine))
 }
 
 async fn ask(
