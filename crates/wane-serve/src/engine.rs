@@ -10,6 +10,7 @@ use wane::recommend::{Answer, Backfill, Filter, FilterSettings, ListSettings, Na
 
 use crate::error::{Error, Result};
 use crate::history::{Histories, Known};
+use crate::metrics::Metrics;
 use crate::requests::{Recommend, Whose};
 use crate::store::{Durability, Erased, NewEvent, Reader, Store, StoredEvent};
 use crate::writer::{Appended, Writer};
@@ -25,6 +26,7 @@ pub struct Engine {
     readers: Mutex<Vec<Reader>>,
     scores: Mutex<Vec<Scores>>,
     clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 /// A model that does not change, and the histories in its numbers.
@@ -46,9 +48,11 @@ impl Engine {
         let recommender = Backfill::new(artifact.recommender()?, &artifact.log);
         let usual =
             Filter::new(&FilterSettings::default(), artifact.log.items(), artifact.catalogue.as_ref())?;
-        let model = Arc::new(Model { artifact, recommender, usual, histories: Histories::new() });
+        let metrics = Arc::new(Metrics::new());
+        let histories = Histories::new(Arc::clone(&metrics));
+        let model = Arc::new(Model { artifact, recommender, usual, histories });
         let told = Arc::clone(&model);
-        let writer = Writer::start(store, move |user| told.histories.forget(user));
+        let writer = Writer::start(store, Arc::clone(&metrics), move |user| told.histories.forget(user));
         Ok(Self {
             model,
             writer,
@@ -56,12 +60,23 @@ impl Engine {
             readers: Mutex::default(),
             scores: Mutex::default(),
             clock,
+            metrics,
         })
     }
 
     /// The name of the model.
     pub fn model_name(&self) -> &'static str {
         self.model.artifact.settings.name()
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Users' histories in memory.
+    pub(crate) fn histories_kept(&self) -> usize {
+        self.model.histories.kept()
     }
 
     /// The moment.

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::error::{Error, Result};
 use crate::keys::{Access, Key, find};
 use crate::local;
+use crate::metrics::Metrics;
 use crate::rate::Rate;
 use crate::refused::Refused;
 use crate::settings::{Limits, Settings};
@@ -96,6 +97,7 @@ type Passed<T> = std::result::Result<T, Refused>;
 #[derive(Clone)]
 pub(crate) struct Door {
     pub(crate) guard: Arc<Guard>,
+    pub(crate) metrics: Arc<Metrics>,
     /// The route, as logs and metrics name it.
     pub(crate) route: &'static str,
     pub(crate) access: Access,
@@ -112,8 +114,9 @@ pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next)
         Ok(key) => (key, answer(now.settings.limits, request, next).await.into_response()),
         Err(refused) => (None, refused.into_response()),
     };
-    let (status, micros) = (response.status().as_u16(), start.elapsed().as_micros());
-    let (route, key) = (door.route, key.map(|key| key.name.as_str()));
+    let (took, route, key) = (start.elapsed(), door.route, key.map(|key| key.name.as_str()));
+    door.metrics.answered(route, response.status(), took);
+    let (status, micros) = (response.status().as_u16(), took.as_micros());
     if response.status().is_server_error() {
         tracing::warn!(%method, route, path, status, micros, key, "failed");
     } else {

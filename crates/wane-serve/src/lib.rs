@@ -14,6 +14,7 @@ mod history;
 mod keys;
 mod listen;
 mod local;
+mod metrics;
 mod rate;
 mod refused;
 mod requests;

@@ -45,6 +45,7 @@ pub async fn run(
     guard: Arc<Guard>,
     shutdown: impl Future<Output = ()>,
 ) -> bool {
+    let metrics = Arc::clone(engine.metrics());
     let routes = router(engine, Arc::clone(&guard));
     let most = guard.current().settings.limits.connections;
     let places = Arc::new(Semaphore::new(most));
@@ -55,8 +56,14 @@ pub async fn run(
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let guard = Arc::clone(&guard);
-        tokio::spawn(serve(stream, routes.clone(), guard, stopping.clone(), place));
+        let served = serve(stream, routes.clone(), Arc::clone(&guard), stopping.clone());
+        let metrics = Arc::clone(&metrics);
+        tokio::spawn(async move {
+            metrics.connections.inc();
+            served.await;
+            metrics.connections.dec();
+            drop(place);
+        });
     }
     drop((listener, stop));
     // A request takes no longer than its time, and then the answer is to be sent.
@@ -83,13 +90,7 @@ async fn accept(
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    routes: Router,
-    guard: Arc<Guard>,
-    mut stopping: watch::Receiver<()>,
-    _place: Option<OwnedSemaphorePermit>,
-) {
+async fn serve(stream: TcpStream, routes: Router, guard: Arc<Guard>, mut stopping: watch::Receiver<()>) {
     // Answers are small and whole: waiting for more to send with them would only delay them.
     let _ = stream.set_nodelay(true);
     let now = guard.current();

@@ -6,6 +6,7 @@
 //! | `POST /v1/recommend` | a list for a user or a session |
 //! | `GET /v1/users/{id}/events` | what is kept of a user |
 //! | `DELETE /v1/users/{id}` | a user is erased |
+//! | `GET /metrics` | what was counted, for Prometheus |
 //! | `GET /health/live`, `GET /health/ready` | whether it runs, and whether it can be asked |
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result, refusal};
 use crate::guard::{Door, Guard, pass};
 use crate::keys::Access;
+use crate::metrics::Fate;
 use crate::requests::{WrittenRecommend, new_event};
 use crate::settings::Limits;
 
@@ -48,6 +50,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/recommend", Access::Read, || post(recommend)),
     route(Method::GET, "/v1/users/{id}/events", Access::Admin, || get(events)),
     route(Method::DELETE, "/v1/users/{id}", Access::Admin, || delete(erase)),
+    route(Method::GET, "/metrics", Access::Admin, || get(metrics)),
     route(Method::GET, "/health/live", Access::Open, || get(|| async { "live\n" })),
     route(Method::GET, "/health/ready", Access::Open, || get(|| async { "ready\n" })),
 ];
@@ -63,7 +66,10 @@ const fn route(
 
 /// The routes over an engine, each behind its guard.
 pub fn router(engine: Arc<Engine>, guard: Arc<Guard>) -> Router {
-    let behind = |route, access| from_fn_with_state(Door { guard: Arc::clone(&guard), route, access }, pass);
+    let behind = |route, access| {
+        let (guard, metrics) = (Arc::clone(&guard), Arc::clone(engine.metrics()));
+        from_fn_with_state(Door { guard, metrics, route, access }, pass)
+    };
     let other = || behind("other", Access::Open);
     let no_route = || async { refusal(StatusCode::NOT_FOUND, "no-route", "there is no such route") };
     let no_method =
@@ -129,7 +135,11 @@ async fn add_events(
             Err(other) => return Err(other),
         }
     }
+    let metrics = engine.metrics();
+    metrics.came(Fate::Rejected, rejected.len());
     let appended = engine.append(events).await?;
+    metrics.came(Fate::New, appended.new);
+    metrics.came(Fate::Known, appended.known);
     let answer = json!({
         "accepted": appended.new + appended.known, "known": appended.known, "rejected": rejected, "durable": true,
     });
@@ -195,4 +205,10 @@ async fn erase(State(engine): State<Arc<Engine>>, Path(user): Path<String>) -> R
     let erased = engine.erase(user).await?;
     let answer = json!({"events": erased.events, "bytes_are_gone": erased.bytes_are_gone});
     Ok(Json(answer).into_response())
+}
+
+async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
+    let text = engine.metrics().text(engine.model_name(), engine.histories_kept());
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response()
 }

@@ -1,12 +1,15 @@
 //! One thread writes: requests that wait together are kept by one commit, so that a slow disk costs each of them one `fsync` and not
 //! one after the other.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 use crate::store::{Erased, NewEvent, Store};
 
 /// Requests of one commit at most.
@@ -34,9 +37,9 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread. `forget` is told of each user whose events have changed, before the request is answered.
-    pub(crate) fn start(store: Store, forget: impl Fn(&str) + Send + 'static) -> Self {
+    pub(crate) fn start(store: Store, metrics: Arc<Metrics>, forget: impl Fn(&str) + Send + 'static) -> Self {
         let (sender, receiver) = channel();
-        let thread = std::thread::spawn(move || write(store, &receiver, &forget));
+        let thread = std::thread::spawn(move || write(store, &receiver, &metrics, &forget));
         Self { work: Some(sender), thread: Some(thread) }
     }
 
@@ -67,7 +70,7 @@ impl Drop for Writer {
     }
 }
 
-fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
+fn write(mut store: Store, work: &Receiver<Work>, metrics: &Metrics, forget: &impl Fn(&str)) {
     let mut next = work.recv().ok();
     while let Some(first) = next.take() {
         match first {
@@ -83,11 +86,12 @@ fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
                         Err(_) => break,
                     }
                 }
-                append(&mut store, together, forget);
+                append(&mut store, together, metrics, forget);
             }
             Work::Erase(user, answer) => {
                 let erased = store.erase(&user);
                 forget(&user);
+                metrics.erasures.inc_by(u64::from(erased.is_ok()));
                 let _ = answer.send(erased);
             }
         }
@@ -99,10 +103,13 @@ fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
 fn append(
     store: &mut Store,
     together: Vec<(Vec<NewEvent>, oneshot::Sender<Result<Appended>>)>,
+    metrics: &Metrics,
     forget: &impl Fn(&str),
 ) {
     let batches: Vec<&[NewEvent]> = together.iter().map(|(events, _)| &events[..]).collect();
+    let start = Instant::now();
     let counts = store.append(&batches);
+    metrics.committed(batches.iter().map(|batch| batch.len()).sum(), start.elapsed());
     together.iter().flat_map(|(events, _)| events).for_each(|event| forget(&event.user));
     match counts {
         Ok(counts) => {

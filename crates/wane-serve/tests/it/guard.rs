@@ -48,6 +48,7 @@ fn sample(route: &Route) -> Sample {
         ("DELETE", "/v1/users/{id}") => {
             of("/v1/users/a", Value::Null, StatusCode::OK, Some(("/v1/users/%ff", "")))
         }
+        ("GET", path @ "/metrics") => of(path, Value::Null, StatusCode::OK, None),
         ("GET", path @ ("/health/live" | "/health/ready")) => of(path, Value::Null, StatusCode::OK, None),
         (method, path) => panic!("{method} {path}: say here how the tests are to ask it"),
     }
@@ -282,8 +283,46 @@ async fn other_settings_count_from_the_next_request_on() {
     assert_eq!(status("new").await, StatusCode::UNPROCESSABLE_ENTITY);
     // What cannot be changes nothing.
     let nowhere = wane_serve::TlsFiles { certificate: "nowhere".into(), key: "nowhere".into() };
-    assert_eq!(guard.change(Settings { tls: Some(nowhere), ..next }).unwrap(), ["listen", "tls", "limits.connections"]);
+    assert_eq!(
+        guard.change(Settings { tls: Some(nowhere), ..next }).unwrap(),
+        ["listen", "tls", "limits.connections"]
+    );
     assert_eq!(status("new").await, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn what_happened_is_counted_and_nobody_is_named() {
+    let (_state, router) = shop_with(Settings::default());
+    let event = json!({"user_id": "someone", "item_id": "i01", "event_id": "e"});
+    super::post(&router, "/v1/events", json!([event, event, 5])).await;
+    for _ in 0..3 {
+        super::post(&router, "/v1/recommend", json!({"user_id": "someone"})).await;
+    }
+    super::ask(&router, "GET", "/nowhere/someone", "", "").await;
+    super::ask(&router, "DELETE", "/v1/users/someone", "", "").await;
+    let response = answer(&router, Request::get("/metrics").body(Body::empty()).unwrap()).await;
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    let text = std::str::from_utf8(&text).unwrap();
+    for line in [
+        "wane_requests_total{route=\"/v1/recommend\",status=\"200\"} 3",
+        "wane_requests_total{route=\"other\",status=\"404\"} 1",
+        "wane_request_seconds_count{route=\"/v1/recommend\"} 3",
+        "wane_events_total{fate=\"new\"} 1",
+        "wane_events_total{fate=\"known\"} 1",
+        "wane_events_total{fate=\"rejected\"} 1",
+        "wane_commit_seconds_count 1",
+        "wane_commit_events_sum 2.0",
+        "wane_erasures_total 1",
+        "wane_history_lookups_total{found=\"memory\"} 2",
+        "wane_history_lookups_total{found=\"disk\"} 1",
+        "wane_histories 0",
+        "wane_connections 0",
+        "wane_model{name=\"item-knn\"} 1",
+    ] {
+        assert!(text.lines().any(|own| own == line), "{line}\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n") && text.contains("process_resident_memory_bytes "), "{text}");
+    assert!(!text.contains("someone") && !text.contains("i01"), "{text}");
 }
 
 #[test]
