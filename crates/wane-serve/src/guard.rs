@@ -116,7 +116,9 @@ pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next)
     };
     let (took, route, key) = (start.elapsed(), door.route, key.map(|key| key.name.as_str()));
     door.metrics.answered(route, response.status(), took);
-    let (status, micros) = (response.status().as_u16(), took.as_micros());
+    let status = response.status().as_u16();
+    // JSON has no numbers of 128 bits.
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status().is_server_error() {
         tracing::warn!(%method, route, path, status, micros, key, "failed");
     } else {
