@@ -167,3 +167,14 @@ fn the_log_of_programs_is_json_and_names_nobody() {
         assert!(!line.contains("somebody"), "{line}");
     }
 }
+
+#[test]
+fn the_log_names_users_where_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("serve.toml");
+    fs::write(&file, "[log]\nlevel = 'debug'\nusers = true\n").unwrap();
+    let config = ["--config", file.to_str().unwrap()];
+    let server = Server::with(&shop().join("model"), &folder.path().join("state"), &config);
+    server.ask("DELETE", "/v1/users/somebody", &serde_json::Value::Null);
+    assert!(server.says("answered").contains("/v1/users/somebody"));
+}
