@@ -15,7 +15,7 @@ use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 
 use crate::error::{Error, Result};
-use crate::keys::{Access, Key, find};
+use crate::keys::{Access, find};
 use crate::local;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
@@ -110,11 +110,13 @@ pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next)
     let method = request.method().clone();
     // It has users' ids.
     let path = now.settings.log_users.then(|| request.uri().path().to_owned());
-    let (key, response) = match door.admit(&now, &request) {
-        Ok(key) => (key, answer(now.settings.limits, request, next).await.into_response()),
-        Err(refused) => (None, refused.into_response()),
+    let place = door.place(&now, request.headers());
+    let response = match door.admit(&now, place, &request) {
+        Ok(()) => answer(now.settings.limits, request, next).await.into_response(),
+        Err(refused) => refused.into_response(),
     };
-    let (took, route, key) = (start.elapsed(), door.route, key.map(|key| key.name.as_str()));
+    let key = place.map(|place| now.settings.keys[place].name.as_str());
+    let (took, route) = (start.elapsed(), door.route);
     door.metrics.answered(route, response.status(), took);
     let status = response.status().as_u16();
     // JSON has no numbers of 128 bits.
@@ -128,8 +130,14 @@ pub(crate) async fn pass(State(door): State<Door>, request: Request, next: Next)
 }
 
 impl Door {
-    /// The key of a request that may be answered.
-    fn admit<'a>(&self, now: &'a Current, request: &Request) -> Passed<Option<&'a Key>> {
+    /// The place of the key that a request presents, if it needs one and it is known.
+    fn place(&self, now: &Current, headers: &HeaderMap) -> Option<usize> {
+        let presented = bearer(headers).filter(|_| self.access != Access::Open)?;
+        find(&now.settings.keys, presented)
+    }
+
+    /// Whether a request may be answered.
+    fn admit(&self, now: &Current, place: Option<usize>, request: &Request) -> Passed<()> {
         let keys = &now.settings.keys;
         if keys.is_empty()
             && let Some(message) = local::refusal(request.uri(), request.headers())
@@ -137,19 +145,18 @@ impl Door {
             return Err(Refused::NotLocal(message));
         }
         if self.access == Access::Open {
-            return Ok(None);
+            return Ok(());
         }
-        let place = if keys.is_empty() { None } else { Some(self.place(keys, request.headers())?) };
-        if let Some(rate) = &now.rates[place.unwrap_or(0)] {
-            rate.pass(self.guard.start.elapsed()).map_err(Refused::TooOften)?;
+        match place {
+            Some(place) if keys[place].roles.suffice(self.access) => {}
+            Some(_) => return Err(Refused::Lacks(self.access)),
+            None if keys.is_empty() => {}
+            None => return Err(Refused::NoKey),
         }
-        Ok(place.map(|place| &keys[place]))
-    }
-
-    /// The place of the key that a request has, if it may do what it asks for.
-    fn place(&self, keys: &[Key], headers: &HeaderMap) -> Passed<usize> {
-        let place = bearer(headers).and_then(|key| find(keys, key)).ok_or(Refused::NoKey)?;
-        if keys[place].roles.suffice(self.access) { Ok(place) } else { Err(Refused::Lacks(self.access)) }
+        match &now.rates[place.unwrap_or(0)] {
+            Some(rate) => rate.pass(self.guard.start.elapsed()).map_err(Refused::TooOften),
+            None => Ok(()),
+        }
     }
 }
 
