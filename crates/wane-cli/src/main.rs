@@ -3,6 +3,8 @@
 mod args;
 mod cmd;
 mod config;
+mod log;
+mod serve_config;
 mod terminal;
 
 use std::io::ErrorKind;
@@ -47,6 +49,7 @@ fn run(cli: Cli, terminal: Terminal) -> Result<()> {
         Command::Explain(args) => cmd::explain::run(&args, terminal),
         Command::Encode(args) => cmd::encode::run(&args, terminal),
         Command::Serve(args) => cmd::serve::run(&args, terminal),
+        Command::Key(args) => cmd::key::run(&args, terminal),
     }
 }
 

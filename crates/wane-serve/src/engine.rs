@@ -13,6 +13,7 @@ use wane::recommend::{Answer, Filter, ListSettings, Recommender, Scores};
 use crate::error::{Error, Result};
 use crate::feedback::{Feedback, FeedbackReport, RecommendationId};
 use crate::history::Known;
+use crate::metrics::Metrics;
 use crate::models::{Model, Models, ServedModels};
 use crate::requests::{Recommend, Whose};
 use crate::retention::{Retired, day};
@@ -33,6 +34,7 @@ pub struct Engine {
     /// Numbers of recommendations: no two servers and no two runs have the same.
     numbers: RandomState,
     asked: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 /// A list with its model.
@@ -50,9 +52,10 @@ impl Engine {
     pub fn open(model: &Path, folder: &Path, durability: Durability, clock: Clock) -> Result<Self> {
         // Before the model: a state that is in use is found out at once, a model takes its time.
         let store = Store::open(folder, durability)?;
-        let models = Arc::new(Models::new(Model::load(model)?));
+        let metrics = Arc::new(Metrics::new());
+        let models = Arc::new(Models::new(Model::load(model, &metrics)?));
         let told = Arc::clone(&models);
-        let writer = Writer::start(store, move |user| told.forget(user));
+        let writer = Writer::start(store, Arc::clone(&metrics), move |user| told.forget(user));
         Ok(Self {
             models,
             writer,
@@ -62,6 +65,7 @@ impl Engine {
             clock,
             numbers: RandomState::new(),
             asked: AtomicU64::new(0),
+            metrics,
         })
     }
 
@@ -76,7 +80,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Wane`] for a folder that cannot be served: then all is as before.
     pub fn load_model(&self, folder: &Path, share: Option<f64>) -> Result<()> {
-        self.models.change(Model::load(folder)?, share);
+        self.models.change(Model::load(folder, &self.metrics)?, share);
         Ok(())
     }
 
@@ -86,6 +90,16 @@ impl Engine {
     /// [`Error::Field`] where nothing did.
     pub fn roll_back(&self) -> Result<()> {
         self.models.roll_back()
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Users' histories in memory.
+    pub(crate) fn histories_kept(&self) -> usize {
+        self.models.histories_kept()
     }
 
     /// The moment.
@@ -128,7 +142,9 @@ impl Engine {
             models.forget(&user);
             erased
         };
-        self.writer.with_store(erase).await
+        let erased = self.writer.with_store(erase).await?;
+        self.metrics.erasures.inc();
+        Ok(erased)
     }
 
     /// Takes out all events of more than so many days ago.

@@ -1,8 +1,10 @@
 //! What can go wrong, and what HTTP says of it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -40,6 +42,20 @@ pub enum Error {
         /// Its id.
         name: String,
     },
+    /// A certificate or a key that cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the mend.
+        reason: String,
+    },
+    /// An address that others than this machine can reach, and no key that they would have to know.
+    #[error(
+        "listen {0}: without keys only this machine's own addresses can be listened on, 127.0.0.1 or [::1]; make a key with `wane key` and put \
+         its lines into the settings file"
+    )]
+    NoKeys(SocketAddr),
     /// The server is stopping.
     #[error("the server is stopping; ask again in a moment")]
     Stopping,
@@ -75,6 +91,8 @@ impl Error {
             Self::Field { .. } | Self::Wane(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-request"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found"),
             Self::State { .. } => (StatusCode::SERVICE_UNAVAILABLE, "state"),
+            // These end the start of a server, and no request meets them.
+            Self::Tls { .. } | Self::NoKeys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "settings"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }
     }
@@ -86,8 +104,28 @@ impl Error {
     }
 }
 
+impl From<PathRejection> for Error {
+    fn from(refused: PathRejection) -> Self {
+        Self::field("path", refused.body_text())
+    }
+}
+
+impl From<QueryRejection> for Error {
+    fn from(refused: QueryRejection) -> Self {
+        Self::field("query", refused.body_text())
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        if self.status().0.is_server_error() {
+            tracing::warn!(error = %self, "not answered");
+        }
         (self.status().0, Json(self.json())).into_response()
     }
+}
+
+/// What HTTP says of a request that comes to no route's notice.
+pub(crate) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, Json(json!({"error": {"code": code, "message": message, "field": null}}))).into_response()
 }

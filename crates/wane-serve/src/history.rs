@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wane::events::{EventLog, EventTypeId, History, ItemId, Timestamp, UserId};
 
 use crate::error::Result;
+use crate::metrics::Metrics;
 use crate::store::StoredEvent;
 
 /// A user's events, oldest first; those of one moment in the order of arrival, the model's own before.
@@ -74,6 +75,7 @@ impl Columns {
 pub(crate) struct Histories {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
@@ -87,9 +89,9 @@ impl Histories {
     pub(crate) const MOST: usize = 100_000;
     const SHARDS: usize = 64;
 
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         let shards = (0..Self::SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new() }
+        Self { shards, hasher: RandomState::new(), metrics }
     }
 
     /// What is known of a user, read where it must be. While it is read nothing else can become known of the user, for whoever writes
@@ -97,9 +99,12 @@ impl Histories {
     pub(crate) fn of(&self, user: &str, read: impl FnOnce() -> Result<Known>) -> Result<Arc<Known>> {
         let mut shard = self.shard(user).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = shard.young.get(user) {
+            self.metrics.looked_up(true);
             return Ok(Arc::clone(known));
         }
-        let known = match shard.old.remove(user) {
+        let old = shard.old.remove(user);
+        self.metrics.looked_up(old.is_some());
+        let known = match old {
             Some(known) => known,
             None => Arc::new(read()?),
         };
@@ -122,6 +127,15 @@ impl Histories {
         for shard in &self.shards {
             *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
         }
+    }
+
+    /// How many there are.
+    pub(crate) fn kept(&self) -> usize {
+        let of = |shard: &Mutex<Shard>| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.young.len() + shard.old.len()
+        };
+        self.shards.iter().map(of).sum()
     }
 
     fn shard(&self, user: &str) -> &Mutex<Shard> {

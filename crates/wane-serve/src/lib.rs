@@ -3,26 +3,40 @@
 //! - [`Store`]: who did what, in SQLite. An event is acknowledged when it is on the disk; many requests share one write.
 //! - [`Engine`]: a fitted model over the histories that the model and the store know. What it answers is what `wane recommend` answers
 //!   from the same events.
-//! - [`router`] and [`run`]: HTTP.
+//! - [`router`] and [`run`]: HTTP. [`Guard`] stands before every route, with [`Settings`] that can be changed while it runs.
 //!
 //! The library reads no clock of its own: moments come from the caller's [`Clock`].
 
 mod engine;
 mod error;
 mod feedback;
+mod guard;
 mod history;
+mod keys;
+mod listen;
+mod local;
+mod metrics;
 mod models;
+mod rate;
+mod refused;
 mod requests;
 mod retention;
 mod routes;
+mod scrub;
+mod settings;
 mod store;
+mod tls;
 mod writer;
 
 pub use engine::{Clock, Engine};
 pub use error::{Error, Result};
 pub use feedback::{Feedback, FeedbackKind, FeedbackReport, RecommendationId};
+pub use guard::Guard;
+pub use keys::{Access, Key, KeyMark, Roles, new_key};
+pub use listen::run;
 pub use models::{ServedModel, ServedModels};
 pub use retention::Retired;
-pub use routes::{router, run};
+pub use routes::{ROUTES, Route, router};
+pub use settings::{Limits, MOST_EVENTS, MOST_ITEMS, Settings, TlsFiles};
 pub use store::{Durability, Erased, NewEvent, Store, StoredEvent};
 pub use writer::Appended;

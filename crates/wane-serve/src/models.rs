@@ -18,6 +18,7 @@ use wane::recommend::{Backfill, Filter, FilterSettings, ListSettings, Names, Rec
 
 use crate::error::{Error, Result};
 use crate::history::Histories;
+use crate::metrics::Metrics;
 
 /// A model that does not change, and the histories in its numbers.
 pub(crate) struct Model {
@@ -35,18 +36,18 @@ pub(crate) struct Model {
 
 impl Model {
     /// Reads and checks a model folder, and asks it once, so that no user waits for what a first question makes.
-    pub(crate) fn load(folder: &Path) -> Result<Self> {
+    pub(crate) fn load(folder: &Path, metrics: &Arc<Metrics>) -> Result<Self> {
         let artifact = Artifact::load(folder)?;
         let digest = fingerprint(folder)?;
         let id = format!("{}@{}", artifact.settings.name(), digest.get(..8).unwrap_or(&digest));
-        Self::new(id, folder, artifact)
+        Self::new(id, folder, artifact, metrics)
     }
 
-    pub(crate) fn new(id: String, folder: &Path, artifact: Artifact) -> Result<Self> {
+    fn new(id: String, folder: &Path, artifact: Artifact, metrics: &Arc<Metrics>) -> Result<Self> {
         let recommender = Backfill::new(artifact.recommender()?, &artifact.log);
         let usual =
             Filter::new(&FilterSettings::default(), artifact.log.items(), artifact.catalogue.as_ref())?;
-        let (usual_type, histories) = (usual_type(&artifact.log), Histories::new());
+        let (usual_type, histories) = (usual_type(&artifact.log), Histories::new(Arc::clone(metrics)));
         let folder = folder.to_owned();
         let model = Self { id, folder, artifact, recommender, usual, histories, usual_type };
         let asked = Asked {
@@ -171,6 +172,13 @@ impl Models {
     /// Something is new of many users.
     pub(crate) fn forget_all(&self) {
         self.each(|model| model.histories.clear());
+    }
+
+    /// Users' histories in memory.
+    pub(crate) fn histories_kept(&self) -> usize {
+        let mut kept = 0;
+        self.each(|model| kept += model.histories.kept());
+        kept
     }
 
     fn each(&self, mut visit: impl FnMut(&Model)) {

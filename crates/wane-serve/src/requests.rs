@@ -10,16 +10,15 @@ use wane::recommend::FilterSettings;
 
 use crate::error::{Error, Result};
 use crate::feedback::{Feedback, FeedbackKind, LONGEST_NAME, RecommendationId, is_name_char};
+use crate::settings::MOST_ITEMS;
 use crate::store::{NewEvent, StoredEvent};
 
 /// Letters of an id at most.
 const LONGEST: usize = 512;
-/// Events of a request at most.
-pub(crate) const EVENTS: usize = 10_000;
+/// Events of a session at most.
+const EVENTS: usize = 10_000;
 /// Questions of a request at most.
 const QUESTIONS: usize = 1_000;
-/// Items of a list at most.
-const ITEMS: usize = 1_000;
 /// Milliseconds that an event may be ahead of the server's clock, for clocks differ.
 const AHEAD: i64 = 24 * 3_600_000;
 /// Reasons of an item where no number is given: the rest of a long history would be most of the answer.
@@ -283,10 +282,10 @@ impl WrittenSimilar {
 
 fn list_length(written: Option<usize>) -> Result<usize> {
     let k = written.unwrap_or(10);
-    if (1..=ITEMS).contains(&k) {
+    if (1..=MOST_ITEMS).contains(&k) {
         Ok(k)
     } else {
-        Err(Error::field("k", format!("expected 1 to {ITEMS}, got {k}")))
+        Err(Error::field("k", format!("expected 1 to {MOST_ITEMS}, got {k}")))
     }
 }
 

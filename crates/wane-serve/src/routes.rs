@@ -10,72 +10,91 @@
 //! | `DELETE /v1/users/{id}` | a user is erased |
 //! | `POST /v1/feedback`, `GET /v1/feedback` | what became of lists: told, and counted per model and scenario |
 //! | `POST /v1/admin/model`, `GET /v1/admin/model` | which model answers: changed, and told |
+//! | `GET /metrics` | what was counted, for Prometheus |
 //! | `GET /health/live`, `GET /health/ready` | whether it runs, and whether it can be asked |
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Bytes;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::handler::Handler;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::{MethodRouter, delete, get, post};
+use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tower_http::timeout::TimeoutLayer;
 use wane::recommend::{AnsweredItem, AnsweredReason};
 
 use crate::engine::{Engine, Recommended};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refusal};
+use crate::guard::{Door, Guard, pass};
+use crate::keys::Access;
+use crate::metrics::Fate;
 use crate::requests::{
-    self, Change, EVENTS, Recommend, WrittenBatch, WrittenChange, WrittenRecommend, WrittenSimilar,
+    self, Change, Recommend, WrittenBatch, WrittenChange, WrittenRecommend, WrittenSimilar,
 };
+use crate::settings::Limits;
 
-/// Bytes of a request at most.
-const BODY: usize = 4 << 20;
-/// How long a request may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A route, as it is written here and nowhere else: what is not in [`ROUTES`] is not served, and what is there says who may ask for it.
+pub struct Route {
+    /// GET, POST, …; a GET answers HEAD too.
+    pub method: Method,
+    /// The path, with its parameters by name.
+    pub path: &'static str,
+    /// What a key must be allowed to do.
+    pub access: Access,
+    handler: fn() -> MethodRouter<Arc<Engine>>,
+}
 
-/// The routes over an engine.
-pub fn router(engine: Arc<Engine>) -> Router {
-    Router::new()
-        .route("/v1/events", post(add_events))
-        .route("/v1/recommend", post(recommend))
-        .route("/v1/recommend/batch", post(recommend_batch))
-        .route("/v1/items/{id}/similar", get(similar))
-        .route("/v1/feedback", post(add_feedback).get(feedback))
-        .route("/v1/admin/model", post(change_model).get(models))
-        .route("/v1/users/{id}", axum::routing::delete(erase))
-        .route("/v1/users/{id}/events", get(events))
-        .route("/health/live", get(|| async { "live\n" }))
-        .route("/health/ready", get(|| async { "ready\n" }))
-        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "no-route", "there is no such route") })
-        .method_not_allowed_fallback(|| async {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has other methods")
-        })
-        .layer(DefaultBodyLimit::max(BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+/// All routes.
+pub const ROUTES: &[Route] = &[
+    route(Method::POST, "/v1/events", Access::Write, || post(add_events)),
+    route(Method::POST, "/v1/recommend", Access::Read, || post(recommend)),
+    route(Method::POST, "/v1/recommend/batch", Access::Read, || post(recommend_batch)),
+    route(Method::GET, "/v1/items/{id}/similar", Access::Read, || get(similar)),
+    route(Method::POST, "/v1/feedback", Access::Write, || post(add_feedback)),
+    route(Method::GET, "/v1/feedback", Access::Admin, || get(feedback)),
+    route(Method::POST, "/v1/admin/model", Access::Admin, || post(change_model)),
+    route(Method::GET, "/v1/admin/model", Access::Admin, || get(models)),
+    route(Method::GET, "/v1/users/{id}/events", Access::Admin, || get(events)),
+    route(Method::DELETE, "/v1/users/{id}", Access::Admin, || delete(erase)),
+    route(Method::GET, "/metrics", Access::Admin, || get(metrics)),
+    route(Method::GET, "/health/live", Access::Open, || get(|| async { "live\n" })),
+    route(Method::GET, "/health/ready", Access::Open, || get(|| async { "ready\n" })),
+];
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: fn() -> MethodRouter<Arc<Engine>>,
+) -> Route {
+    Route { method, path, access, handler }
+}
+
+/// The routes over an engine, each behind its guard.
+pub fn router(engine: Arc<Engine>, guard: Arc<Guard>) -> Router {
+    let behind = |route, access| {
+        let (guard, metrics) = (Arc::clone(&guard), Arc::clone(engine.metrics()));
+        from_fn_with_state(Door { guard, metrics, route, access }, pass)
+    };
+    let other = || behind("other", Access::Open);
+    let no_route = || async { refusal(StatusCode::NOT_FOUND, "no-route", "there is no such route") };
+    let no_method =
+        || async { refusal(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has other methods") };
+    let all = ROUTES.iter().fold(Router::new(), |router, route| {
+        router.route(route.path, (route.handler)().route_layer(behind(route.path, route.access)))
+    });
+    all.fallback(no_route.layer(other()))
+        .method_not_allowed_fallback(no_method.layer(other()))
+        // The guard has bounded it.
+        .layer(DefaultBodyLimit::disable())
         .with_state(engine)
-}
-
-/// Answers until `shutdown` is done, and then those requests that have come.
-///
-/// # Errors
-/// Those of the listener.
-pub async fn run(
-    listener: TcpListener,
-    engine: Arc<Engine>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(engine)).with_graceful_shutdown(shutdown).await
-}
-
-fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, Json(json!({"error": {"code": code, "message": message, "field": null}}))).into_response()
 }
 
 /// The answer to a question.
@@ -125,19 +144,34 @@ impl<'a> ListedItem<'a> {
     }
 }
 
-async fn add_events(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes) -> Result<Response> {
+async fn add_events(
+    State(engine): State<Arc<Engine>>,
+    Extension(limits): Extension<Limits>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
     let written = written_events(&headers, &body)?;
-    if written.len() > EVENTS {
-        return Err(Error::field("events", format!("expected {EVENTS} at most, got {}", written.len())));
-    }
+    at_most("events", limits.batch, written.len())?;
     let now = engine.now();
     let (events, rejected) =
         sorted_out(written.into_iter().map(|event| event.and_then(|event| requests::new_event(event, now))))?;
+    let metrics = engine.metrics();
+    metrics.came(Fate::Rejected, rejected.len());
     let appended = engine.append(events).await?;
+    metrics.came(Fate::New, appended.new);
+    metrics.came(Fate::Known, appended.known);
     let answer = json!({
         "accepted": appended.new + appended.known, "known": appended.known, "rejected": rejected, "durable": true,
     });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// Checks what the settings bound.
+fn at_most(field: &str, most: usize, got: usize) -> Result<()> {
+    if got > most {
+        return Err(Error::field(field, format!("expected {most} at most, got {got}")));
+    }
+    Ok(())
 }
 
 /// Events one by one, each perhaps no JSON.
@@ -179,18 +213,28 @@ fn parsed<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| Error::field("body", error))
 }
 
-async fn recommend(State(engine): State<Arc<Engine>>, body: Bytes) -> Result<Response> {
+async fn recommend(
+    State(engine): State<Arc<Engine>>,
+    Extension(limits): Extension<Limits>,
+    body: Bytes,
+) -> Result<Response> {
     let start = Instant::now();
     let asked = parsed::<WrittenRecommend>(&body)?.checked(engine.now())?;
+    at_most("k", limits.k, asked.k)?;
     let found = engine.recommend(&asked)?;
     Ok(Json(List::of(&found, &asked, start)).into_response())
 }
 
-async fn recommend_batch(State(engine): State<Arc<Engine>>, body: Bytes) -> Result<Response> {
+async fn recommend_batch(
+    State(engine): State<Arc<Engine>>,
+    Extension(limits): Extension<Limits>,
+    body: Bytes,
+) -> Result<Response> {
     let questions = parsed::<WrittenBatch>(&body)?.checked(engine.now())?;
     let one = move |asked: Result<Recommend>| {
         let start = Instant::now();
         let list = asked.and_then(|asked| {
+            at_most("k", limits.k, asked.k)?;
             let found = engine.recommend(&asked)?;
             // As text at once: a tree of values would hold scores as other numbers.
             serde_json::to_string(&List::of(&found, &asked, start))
@@ -205,18 +249,26 @@ async fn recommend_batch(State(engine): State<Arc<Engine>>, body: Bytes) -> Resu
 
 async fn similar(
     State(engine): State<Arc<Engine>>,
-    Path(item): Path<String>,
-    Query(written): Query<WrittenSimilar>,
+    Extension(limits): Extension<Limits>,
+    item: Id,
+    written: std::result::Result<Query<WrittenSimilar>, QueryRejection>,
 ) -> Result<Response> {
     let start = Instant::now();
+    let (Path(item), Query(written)) = (item?, written?);
     let kind = engine.usual_type(&item)?;
     let asked = written.checked(item, kind, engine.now())?;
+    at_most("k", limits.k, asked.k)?;
     let found = engine.recommend(&asked)?;
     Ok(Json(List::of(&found, &asked, start)).into_response())
 }
 
-async fn add_feedback(State(engine): State<Arc<Engine>>, body: Bytes) -> Result<Response> {
+async fn add_feedback(
+    State(engine): State<Arc<Engine>>,
+    Extension(limits): Extension<Limits>,
+    body: Bytes,
+) -> Result<Response> {
     let written = one_or_many(&body)?;
+    at_most("feedback", limits.batch, written.len())?;
     let (told, rejected) = sorted_out(written.into_iter().map(requests::feedback))?;
     let counted = engine.tell(told).await?;
     let answer =
@@ -243,12 +295,16 @@ async fn models(State(engine): State<Arc<Engine>>) -> Result<Response> {
     Ok(Json(engine.models()).into_response())
 }
 
+/// An id in a path, perhaps no text.
+type Id = std::result::Result<Path<String>, PathRejection>;
+
 /// Does something that takes long without keeping other requests from being answered.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopping)?
 }
 
-async fn events(State(engine): State<Arc<Engine>>, Path(user): Path<String>) -> Result<Response> {
+async fn events(State(engine): State<Arc<Engine>>, user: Id) -> Result<Response> {
+    let Path(user) = user?;
     let events: Vec<Value> = engine
         .events(&user)?
         .iter()
@@ -262,8 +318,15 @@ async fn events(State(engine): State<Arc<Engine>>, Path(user): Path<String>) -> 
     Ok(Json(json!({"user_id": user, "events": events})).into_response())
 }
 
-async fn erase(State(engine): State<Arc<Engine>>, Path(user): Path<String>) -> Result<Response> {
+async fn erase(State(engine): State<Arc<Engine>>, user: Id) -> Result<Response> {
+    let Path(user) = user?;
     let erased = engine.erase(user).await?;
     let answer = json!({"events": erased.events, "bytes_are_gone": erased.bytes_are_gone});
     Ok(Json(answer).into_response())
+}
+
+async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
+    let text = engine.metrics().text(&engine.models().serving, engine.histories_kept());
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response()
 }

@@ -1,13 +1,16 @@
 //! One thread writes: requests that wait together are kept by one commit, so that a slow disk costs each of them one `fsync` and not
 //! one after the other.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
+use crate::metrics::Metrics;
 use crate::store::{NewEvent, Store};
 
 /// Requests of one commit at most.
@@ -60,9 +63,9 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread. `forget` is told of each user who has new events, before the request is answered.
-    pub(crate) fn start(store: Store, forget: impl Fn(&str) + Send + 'static) -> Self {
+    pub(crate) fn start(store: Store, metrics: Arc<Metrics>, forget: impl Fn(&str) + Send + 'static) -> Self {
         let (sender, receiver) = channel();
-        let thread = std::thread::spawn(move || write(store, &receiver, &forget));
+        let thread = std::thread::spawn(move || write(store, &receiver, &metrics, &forget));
         Self { work: Some(sender), thread: Some(thread) }
     }
 
@@ -102,7 +105,7 @@ impl Drop for Writer {
     }
 }
 
-fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
+fn write(mut store: Store, work: &Receiver<Work>, metrics: &Metrics, forget: &impl Fn(&str)) {
     let mut next = work.recv().ok();
     while let Some(first) = next.take() {
         match first {
@@ -118,7 +121,7 @@ fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
                         Err(_) => break,
                     }
                 }
-                keep(&mut store, together, forget);
+                keep(&mut store, together, metrics, forget);
             }
             Work::Other(work) => work(&mut store),
         }
@@ -127,9 +130,11 @@ fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
 }
 
 /// Answers go to nobody where a request was given up; what it brought is kept all the same.
-fn keep(store: &mut Store, together: Vec<(Batch, Told)>, forget: &impl Fn(&str)) {
+fn keep(store: &mut Store, together: Vec<(Batch, Told)>, metrics: &Metrics, forget: &impl Fn(&str)) {
     let (batches, answers): (Vec<Batch>, Vec<Told>) = together.into_iter().unzip();
+    let start = Instant::now();
     let counts = store.keep(&batches);
+    metrics.committed(batches.iter().map(Batch::len).sum(), start.elapsed());
     batches.iter().flat_map(Batch::users).for_each(forget);
     match counts {
         Ok(counts) => {

@@ -9,6 +9,7 @@ pub(crate) mod fit;
 pub(crate) mod forecast;
 pub(crate) mod halflife;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod profile;
 pub(crate) mod recommend;
 pub(crate) mod serve;

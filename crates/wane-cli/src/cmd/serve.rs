@@ -1,52 +1,92 @@
 //! `wane serve`: a fitted model over HTTP, with what happens from now on.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use wane::events::Timestamp;
-use wane_serve::{Durability, Engine};
+use wane_serve::{Engine, Guard};
 
-use crate::args::{DurabilityName, Serve};
+use crate::args::{LogFormat, Serve};
+use crate::log::Log;
+use crate::serve_config::ServeConfig;
 use crate::terminal::Terminal;
 
 /// Runs the command.
 pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
-    let address: SocketAddr = args.listen.parse().with_context(|| {
-        format!("--listen {}: expected an address and a port, as in 127.0.0.1:7700", args.listen)
-    })?;
-    // Nobody is asked for a key yet, so nobody but this machine may ask.
-    ensure!(
-        address.ip().is_loopback(),
-        "--listen {address}: only this machine's own addresses can be listened on, 127.0.0.1 or [::1]; put a proxy before it that asks for keys"
-    );
+    let config = ServeConfig::load(args)?;
+    let guard = Arc::new(Guard::new(config.settings.clone())?);
     let spinner = terminal.spinner("reading the model");
-    let durability = match args.durability {
-        DurabilityName::Fsync => Durability::Fsync,
-        DurabilityName::Os => Durability::Os,
-    };
+    let durability = config.settings.durability;
     let engine = Arc::new(Engine::open(&args.model, &args.state, durability, Arc::new(now))?);
     spinner.finish_and_clear();
+    let log = Log::start(config.level, config.format)?;
+    config.say();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
-        let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let models = engine.models().serving;
-        let name = models.first().map_or("", |model| &model.model);
-        terminal.remark(format!("{name} listens on http://{}", listener.local_addr()?));
-        let shutdown = async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = end.recv() => {}
-            }
-        };
-        wane_serve::run(listener, engine, shutdown).await?;
-        terminal.remark("stopped: all that was acknowledged is kept");
-        Ok(())
-    })
+    runtime.block_on(serve(args.clone(), config, engine, guard, log, terminal))
+}
+
+async fn serve(
+    args: Serve,
+    config: ServeConfig,
+    engine: Arc<Engine>,
+    guard: Arc<Guard>,
+    log: Log,
+    terminal: Terminal,
+) -> Result<()> {
+    let address = config.settings.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
+    let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(reread(args, config.format, Arc::clone(&guard), log, signal(SignalKind::hangup())?));
+    let say = |text: String| match config.format {
+        LogFormat::Text => terminal.remark(text),
+        // A program reads along.
+        LogFormat::Json => tracing::info!("{text}"),
+    };
+    let scheme = if config.settings.tls.is_some() { "https" } else { "http" };
+    let models = engine.models().serving;
+    let name = models.first().map_or("", |model| &model.model);
+    say(format!("{name} listens on {scheme}://{}", listener.local_addr()?));
+    let shutdown = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = end.recv() => {}
+        }
+    };
+    let all_were_answered = wane_serve::run(listener, engine, guard, shutdown).await;
+    if !all_were_answered {
+        tracing::warn!("some connections did not end in time and were cut");
+    }
+    say("stopped: all that was acknowledged is kept".into());
+    Ok(())
+}
+
+/// Reads the settings again whenever the process is hung up.
+async fn reread(args: Serve, format: LogFormat, guard: Arc<Guard>, log: Log, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        if let Err(error) = change(&args, format, &guard, &log) {
+            tracing::error!("the settings stay as they were: {error:#}");
+        }
+    }
+}
+
+fn change(args: &Serve, format: LogFormat, guard: &Guard, log: &Log) -> Result<()> {
+    if args.config.is_none() {
+        bail!("there is no file to read: start with --config FILE");
+    }
+    let config = ServeConfig::load(args)?;
+    let mut fixed = guard.change(config.settings.clone())?;
+    if config.format != format {
+        fixed.push("log.format");
+    }
+    log.set(config.level)?;
+    config.say();
+    if !fixed.is_empty() {
+        tracing::warn!("changed in the file, but not before the server starts again: {}", fixed.join(", "));
+    }
+    Ok(())
 }
 
 /// The wall clock; 1970 where it stands before that.

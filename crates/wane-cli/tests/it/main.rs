@@ -17,6 +17,7 @@ mod recommend;
 mod reference_config;
 mod run;
 mod serve;
+mod serve_config;
 mod shells;
 mod shop;
 mod simulate;

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -12,32 +14,73 @@ use super::run::{failure, json};
 use super::shop::{shop, trace_model};
 
 /// A server, killed when the test ends.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     fn start(model: &Path, state: &Path) -> Self {
+        Self::with(model, state, &[])
+    }
+
+    /// One with more flags.
+    pub(crate) fn with(model: &Path, state: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_wane"))
             .args(["serve", "--listen", "127.0.0.1:0", "--state"])
-            .arg(state)
-            .arg(model)
+            .args([state, model])
+            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let said = lines.filter_map(|line| Some(line.split_once("listens on http://")?.1.to_owned())).next();
-        Self { child, address: said.unwrap() }
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
+        // Somebody must go on reading, or the server waits for it.
+        std::thread::spawn(move || lines.for_each(|line| heard.lock().unwrap().push(line)));
+        let mut server = Self { child, address: String::new(), said };
+        let line = server.says("listens on http://");
+        let address = line.split_once("listens on http://").unwrap().1;
+        server.address = address.split('"').next().unwrap().to_owned();
+        server
+    }
+
+    /// What it has said up to now.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// The first line with these words, waited for.
+    pub(crate) fn says(&self, words: &str) -> String {
+        for _ in 0..3_000 {
+            if let Some(line) = self.said().into_iter().find(|line| line.contains(words)) {
+                return line;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no `{words}` in {:#?}", self.said());
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
     }
 
     /// Status and body of an answer.
-    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        self.ask_as("", method, path, body)
+    }
+
+    /// The same with a key.
+    pub(crate) fn ask_as(&self, key: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let body = if body.is_null() { String::new() } else { body.to_string() };
+        let key = if key.is_empty() { String::new() } else { format!("authorization: Bearer {key}\r\n") };
         let length = body.len();
-        write!(stream, "{method} {path} HTTP/1.1\r\nhost: wane\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
-            .unwrap();
+        let head = format!("host: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{key}");
+        write!(stream, "{method} {path} HTTP/1.1\r\n{head}\r\n{body}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -154,9 +197,12 @@ fn what_cannot_be_served_says_why() {
     let state = tempfile::tempdir().unwrap();
     let line = |more: &str| format!("serve model --state {} {more}", state.path().display());
     let message = failure(shop(), &line("--listen 0.0.0.0:0"));
-    assert!(message.starts_with("--listen 0.0.0.0:0: only this machine's own addresses"), "{message}");
+    assert!(
+        message.starts_with("listen 0.0.0.0:0: without keys only this machine's own addresses"),
+        "{message}"
+    );
     let message = failure(shop(), &line("--listen here"));
-    assert!(message.contains("expected an address and a port"), "{message}");
+    assert!(message.contains("--listen here: expected an address and a port"), "{message}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let message = failure(shop(), &line(&format!("--listen {}", taken.local_addr().unwrap())));
     assert!(message.contains("in use"), "{message}");

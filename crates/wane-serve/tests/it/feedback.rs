@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::{NOW, ask, engine, kept, post, shop};
+use super::{NOW, ask, engine, kept, post, router_with, shop};
 use wane::events::Timestamp;
-use wane_serve::router;
+use wane_serve::Settings;
 
 #[tokio::test]
 async fn clicks_are_counted_by_model_and_scenario() {
@@ -76,7 +76,7 @@ async fn an_item_has_others_that_go_with_it() {
 #[tokio::test]
 async fn what_is_too_old_leaves() {
     let (_folder, engine) = engine();
-    let router = router(engine.clone());
+    let router = router_with(engine.clone(), Settings::default());
     let days_ago = |days: i64| Timestamp::from_millis(NOW - days * 86_400_000).to_string();
     for days in [1, 399, 401, 800] {
         let event = json!({"user_id": "new", "item_id": "i03", "time": days_ago(days)});

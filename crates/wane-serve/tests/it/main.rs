@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod feedback;
+mod guard;
+mod listen;
 mod models;
 
 use std::path::Path;
@@ -19,7 +21,7 @@ use tower::ServiceExt;
 use wane::events::{EventColumns, EventLog, EventTypeId, Timestamp};
 use wane::pipeline::fit_as;
 use wane::recommend::{ModelSettings, Training};
-use wane_serve::{Durability, Engine, router};
+use wane_serve::{Durability, Engine, Guard, Settings, router};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -60,8 +62,17 @@ fn engine() -> (TempDir, Arc<Engine>) {
 
 /// Its routes.
 fn shop() -> (TempDir, Router) {
+    shop_with(Settings::default())
+}
+
+/// The same with other settings.
+fn shop_with(settings: Settings) -> (TempDir, Router) {
     let (folder, engine) = engine();
-    (folder, router(engine))
+    (folder, router_with(engine, settings))
+}
+
+fn router_with(engine: Arc<Engine>, settings: Settings) -> Router {
+    router(engine, Arc::new(Guard::new(settings).unwrap()))
 }
 
 async fn ask(

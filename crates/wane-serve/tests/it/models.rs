@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{ask, engine, model, post, shop};
-use wane_serve::router;
+use super::{ask, engine, model, post, router_with, shop};
+use wane_serve::Settings;
 
 async fn change(router: &axum::Router, change: Value) -> (StatusCode, Value) {
     post(router, "/v1/admin/model", change).await
@@ -78,7 +78,7 @@ async fn what_is_no_model_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_lost_by_a_change() {
     let (folder, engine) = engine();
-    let router = router(engine);
+    let router = router_with(engine, Settings::default());
     let other = folder.path().join("other");
     model("popularity", &other);
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));

@@ -5,6 +5,8 @@
 //! - It follows by the recurrence `S_m <- exp(-(lambda_m dt + delta_m)) S_m + w_m v`, so one event costs O(M d) and a
 //!   state can be kept, aged and read at any later moment without the events that made it (`compact`: as bytes).
 
+use pulp::Arch;
+
 use super::TimeBasis;
 use crate::events::Timestamp;
 
@@ -43,8 +45,7 @@ impl Trace {
             self.values.chunks_exact_mut(self.dim.max(1)).zip(scales)
         {
             let kept = (-(rate * gap + displacement * pushed)).exp();
-            state.iter_mut().for_each(|state| *state *= kept);
-            state.iter_mut().zip(vector).for_each(|(state, value)| *state += weight * value);
+            age_and_add(state, kept, weight, vector);
         }
         self.last = Some(self.last.map_or(time, |last| last.max(time)));
     }
@@ -59,4 +60,16 @@ impl Trace {
             aged.iter_mut().zip(state).for_each(|(aged, state)| *aged = kept * state);
         }
     }
+}
+
+/// `state <- kept state + weight vector`, as far as the vector goes; to the same bits on every machine, for no two numbers of a state meet.
+fn age_and_add(state: &mut [f32], kept: f32, weight: f32, vector: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let (added, aged) = state.split_at_mut(vector.len().min(state.len()));
+            added.iter_mut().zip(vector).for_each(|(state, value)| *state = *state * kept + weight * value);
+            aged.iter_mut().for_each(|state| *state *= kept);
+        },
+    );
 }

@@ -237,10 +237,13 @@ impl<D: Dots, O: Fn(usize) -> Lanes<f32>, R: FnMut(usize) -> f32> NullaryFnOnce 
 
 #[inline(always)]
 fn bounds(query: &CodedQuery, errors: &Errors, dots: &Lanes<i32>, offsets: &Lanes<f32>) -> Lanes<f32> {
-    std::array::from_fn(|lane| {
+    let mut bounds = [0.0; LANES];
+    // Not `array::from_fn`: what is not inlined here is compiled for the narrowest vectors.
+    for (lane, bound) in bounds.iter_mut().enumerate() {
         let coded = errors.step[lane] * (query.step * dots[lane] as f32 + query.per_step);
-        coded + query.per_lost * errors.lost[lane] + offsets[lane]
-    })
+        *bound = coded + query.per_lost * errors.lost[lane] + offsets[lane];
+    }
+    bounds
 }
 
 #[cfg(test)]

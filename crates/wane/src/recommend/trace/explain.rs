@@ -15,7 +15,7 @@ use super::familiar::Familiarity;
 use crate::events::{Event, ItemId};
 use crate::recommend::search::dot;
 use crate::recommend::{Explanation, GreatestReasons, Query, Reason, Remainder};
-use crate::train::{Group, exp_all, product, recent, table, table_mut};
+use crate::train::{Group, add_scaled, exp_all, product, recent, table, table_mut};
 
 /// A history as explanations read it, newest event first.
 struct Past {
@@ -122,49 +122,63 @@ impl TraceModel {
         let of_items: Vec<&[usize]> = order.chunk_by(|&a, &b| item_of(a) == item_of(b)).collect();
         let mut vectors = Vec::with_capacity(of_items.len() * dim);
         of_items.iter().for_each(|events| vectors.extend_from_slice(self.vector(item_of(events[0]))));
-        let sights = self.sights(items, is_familiar);
-        let mut products = vec![0.0; of_items.len() * items.len() * scales];
+        // Scale by scale, and within each item by item: the shares of one event in all items are then sums of rows.
+        let (n, columns) = (items.len(), items.len() * scales);
+        let mut products = vec![0.0; of_items.len() * columns];
         product(
-            table_mut(&mut products, of_items.len(), items.len() * scales),
+            table_mut(&mut products, of_items.len(), columns),
             table(&vectors, of_items.len(), dim),
-            table(&sights, items.len() * scales, dim).transpose(),
+            table(&self.sights(items, is_familiar), columns, dim).transpose(),
             Accum::Replace,
         );
-        let mut weights = vec![0.0; scales];
-        for (events, products) in
-            of_items.into_iter().zip(products.chunks_exact((items.len() * scales).max(1)))
-        {
+        let mut shares = vec![0.0; n];
+        for (events, products) in of_items.into_iter().zip(products.chunks_exact(columns.max(1))) {
             for &number in events {
                 let of_type = self.type_weights(&past.events[number].event);
-                weights.iter_mut().for_each(|weight| *weight = 0.0);
-                let left = of_type.iter().zip(past.decays(number));
-                weights.iter_mut().zip(left).for_each(|(weight, (of_type, decay))| *weight = of_type * decay);
-                for (found, products) in found.iter_mut().zip(products.chunks_exact(scales)) {
-                    let share: f32 =
-                        weights.iter().zip(products).map(|(weight, product)| weight * product).sum();
-                    found.add(f64::from(share), || {
+                shares.fill(0.0);
+                let left = of_type.iter().zip(past.decays(number)).zip(products.chunks_exact(n));
+                for ((of_type, decay), of_scale) in left {
+                    add_scaled(&mut shares, of_type * decay, of_scale);
+                }
+                for (place, (found, &share)) in found.iter_mut().zip(&shares).enumerate() {
+                    let share = f64::from(share);
+                    found.add(share, || {
+                        let of_scales = products.iter().skip(place).step_by(n);
                         let fresh: Vec<f32> = of_type
                             .iter()
-                            .zip(products)
+                            .zip(of_scales)
                             .map(|(of_type, product)| of_type * product)
                             .collect();
-                        past.reason(number, Cow::Borrowed("similar"), &fresh, f64::from(share))
+                        past.reason(number, Cow::Borrowed("similar"), &fresh, share)
                     });
                 }
             }
         }
     }
 
-    /// `(1 + f_m) W_m e_j`, scale by scale, item by item: an event's share is then a product with its vector.
+    /// `(1 + f_m) W_m e_j`, scale by scale, and within each item by item: an event's share is then a product with its vector.
     fn sights(&self, items: &[ItemId], is_familiar: &[bool]) -> Vec<f32> {
-        let shape = self.weights.shape;
+        let dim = self.weights.shape.dim;
         let (mixing, familiarity) = (self.weights.group(Group::Mixing), Familiarity::of(&self.weights));
-        let mut sights = Vec::with_capacity(items.len() * shape.scales * shape.dim);
-        for (&item, &is_familiar) in items.iter().zip(is_familiar) {
-            for (place, row) in mixing.chunks_exact(shape.dim).enumerate() {
-                let more = if is_familiar { familiarity.scales[place / shape.dim] } else { 0.0 };
-                sights.push((1.0 + more) * dot(row, self.vector(item)));
-            }
+        let mut vectors = Vec::with_capacity(items.len() * dim);
+        for (place, &item) in items.iter().enumerate() {
+            vectors.extend_from_slice(self.vector(item));
+            // One that came after the fit has none.
+            vectors.resize((place + 1) * dim, 0.0);
+        }
+        let mut sights = vec![0.0; items.len() * mixing.len() / dim.max(1)];
+        let of_scales =
+            sights.chunks_exact_mut((items.len() * dim).max(1)).zip(mixing.chunks_exact((dim * dim).max(1)));
+        for ((sights, mixing), more) in of_scales.zip(familiarity.scales) {
+            product(
+                table_mut(sights, items.len(), dim),
+                table(&vectors, items.len(), dim),
+                table(mixing, dim, dim).transpose(),
+                Accum::Replace,
+            );
+            let familiar =
+                sights.chunks_exact_mut(dim.max(1)).zip(is_familiar).filter(|(_, is_familiar)| **is_familiar);
+            familiar.for_each(|(sight, _)| sight.iter_mut().for_each(|number| *number *= 1.0 + more));
         }
         sights
     }
