@@ -1,8 +1,9 @@
 //! One thread writes: requests that wait together are kept by one commit, so that a slow disk costs each of them one `fsync` and not
 //! one after the other.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -11,6 +12,8 @@ use crate::store::{Erased, NewEvent, Store};
 
 /// Requests of one commit at most.
 const TOGETHER: usize = 1_024;
+/// Between two tries to be rid of erased bytes that a reader kept in the log.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of a batch of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,8 @@ impl Drop for Writer {
 }
 
 fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
-    let mut next = work.recv().ok();
+    let mut tried = Instant::now();
+    let mut next = wait(&mut store, work);
     while let Some(first) = next.take() {
         match first {
             Work::Append(events, answer) => {
@@ -91,8 +95,25 @@ fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
                 let _ = answer.send(erased);
             }
         }
-        next = next.or_else(|| work.recv().ok());
+        // Whoever always has work would never be idle.
+        if store.owes() && tried.elapsed() > AGAIN {
+            store.pay();
+            tried = Instant::now();
+        }
+        next = next.or_else(|| wait(&mut store, work));
     }
+}
+
+/// The next work; meanwhile what is owed is tried again. `None` at the end.
+fn wait(store: &mut Store, work: &Receiver<Work>) -> Option<Work> {
+    while store.owes() {
+        match work.recv_timeout(AGAIN) {
+            Ok(next) => return Some(next),
+            Err(RecvTimeoutError::Timeout) => store.pay(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    work.recv().ok()
 }
 
 /// Answers go to nobody where a request was given up; what it brought is kept all the same.

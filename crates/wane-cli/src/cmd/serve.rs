@@ -31,8 +31,9 @@ pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
         DurabilityName::Fsync => Durability::Fsync,
         DurabilityName::Os => Durability::Os,
     };
-    let engine = Arc::new(Engine::open(artifact, &args.state, durability, Arc::new(now))?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async { outlive_limits() })?;
+    let engine = Arc::new(Engine::open(artifact, &args.state, durability, Arc::new(now))?);
     runtime.block_on(async {
         let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
         let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -47,6 +48,14 @@ pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
         terminal.remark("stopped: all that was acknowledged is kept");
         Ok(())
     })
+}
+
+/// A file that has reached its limit (`ulimit -f`) ends a process by a signal, unless it is handled: then the write fails, and is answered so.
+fn outlive_limits() -> std::io::Result<()> {
+    /// `SIGXFSZ` of Linux, on all processors but MIPS, and of the BSDs.
+    const FILE_IS_AT_ITS_LIMIT: i32 = 25;
+    // The handler stays when what would tell of the signal is dropped.
+    signal(SignalKind::from_raw(FILE_IS_AT_ITS_LIMIT)).map(drop)
 }
 
 /// The wall clock; 1970 where it stands before that.

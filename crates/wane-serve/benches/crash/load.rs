@@ -220,7 +220,11 @@ impl Worker {
     fn user(&mut self, world: &World) -> String {
         let n = self.random.below(PRIVATE);
         let place = self.place * PRIVATE + n;
-        if n % 2 == 0 { world.users[place % world.users.len()].clone() } else { format!("new{place}") }
+        if n.is_multiple_of(2) {
+            world.users[place % world.users.len()].clone()
+        } else {
+            format!("new{place}")
+        }
     }
 }
 

@@ -14,7 +14,8 @@
 //!   Names of users who were erased for good stand in no file of the folder.
 //! - State equals replay: every fifty rounds the kept events are streamed into a fresh server, which must give the same lists with
 //!   their reasons, byte for byte except the time that they took.
-//! - `--users N`: a folder with three events of each of so many users, and the time from a start after `kill -9` to `/health/ready`.
+//! - `--users N`: a folder with three events of each of so many users, and the time from a start after `kill -9` to `/health/ready`;
+//!   beside it what `PRAGMA quick_check` takes, which a start therefore does not do.
 //! - Random choices come from the seed; moments do not, for threads run as they run. The first violation is told with all that is known of
 //!   the user, its folder is kept, and the exit status is 1.
 //!

@@ -15,7 +15,7 @@ pub(crate) struct Server {
     /// From the start of the process to its first answer.
     pub(crate) ready: Duration,
     /// Kept open, for a server that cannot say anything might end.
-    _said: BufReader<ChildStderr>,
+    said: BufReader<ChildStderr>,
 }
 
 impl Server {
@@ -23,31 +23,39 @@ impl Server {
     pub(crate) fn start(settings: &Settings, state: &Path) -> Result<Self, String> {
         let start = Instant::now();
         let mut child = spawn(settings, state);
-        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let said = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Self { child, address: String::new(), ready: Duration::ZERO, said };
+        server.address = server.address()?;
+        while !server.is_ready() {
+            if start.elapsed() > Duration::from_secs(60) {
+                return Err("not ready within a minute".into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        server.ready = start.elapsed();
+        Ok(server)
+    }
+
+    /// Where it listens, or all that it said and how it ended.
+    fn address(&mut self) -> Result<String, String> {
         let mut all = String::new();
-        let address = loop {
+        loop {
             let mut line = String::new();
-            if said.read_line(&mut line).unwrap_or(0) == 0 {
-                let status = child.wait().unwrap();
+            if self.said.read_line(&mut line).unwrap_or(0) == 0 {
+                let status = self.child.wait().unwrap();
                 return Err(format!("the server did not start: {status}: {all}"));
             }
             if let Some((_, address)) = line.trim().split_once("listens on http://") {
-                break address.to_owned();
+                return Ok(address.to_owned());
             }
             all += &line;
-        };
-        loop {
-            let ready =
-                Connection::open(&address).and_then(|mut own| own.ask("GET", "/health/ready", "", ""));
-            match ready {
-                Ok((200, _)) => break,
-                _ if start.elapsed() > Duration::from_secs(60) => {
-                    return Err("not ready within a minute".into());
-                }
-                _ => std::thread::sleep(Duration::from_millis(1)),
-            }
         }
-        Ok(Self { child, address, ready: start.elapsed(), _said: said })
+    }
+
+    fn is_ready(&self) -> bool {
+        let answer =
+            Connection::open(&self.address).and_then(|mut own| own.ask("GET", "/health/ready", "", ""));
+        matches!(answer, Ok((200, _)))
     }
 
     /// Starts, and kills after some time, whatever it did until then.

@@ -3,6 +3,9 @@
 // A test may fail by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod faults;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,15 +15,16 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
+use wane::artifact::Artifact;
 use wane::events::{EventColumns, EventLog, EventTypeId, Timestamp};
 use wane::pipeline::fit_as;
 use wane::recommend::{ModelSettings, Training};
-use wane_serve::{Durability, Engine, router};
+use wane_serve::{Clock, Durability, Engine, router};
 
 const NOW: i64 = 1_700_000_000_000;
 
-/// A shop of twelve items with a small model, and its routes over a new state.
-fn shop() -> (TempDir, Router) {
+/// A small model of a shop of twelve items.
+fn model() -> Artifact {
     let mut columns = EventColumns {
         user_names: (0..20).map(|user| format!("u{user:02}")).collect(),
         item_names: (0..12).map(|item| format!("i{item:02}")).collect(),
@@ -36,11 +40,29 @@ fn shop() -> (TempDir, Router) {
         }
     }
     let log = EventLog::from_columns(columns).unwrap();
-    let artifact = fit_as(&Training::new(&log, None, 1), &ModelSettings::named("item-knn").unwrap()).unwrap();
+    fit_as(&Training::new(&log, None, 1), &ModelSettings::named("item-knn").unwrap()).unwrap()
+}
+
+/// Its engine over a state folder.
+fn engine(folder: &Path, clock: Clock) -> wane_serve::Result<Engine> {
+    Engine::open(model(), folder, Durability::Os, clock)
+}
+
+/// A clock that stands.
+fn standing() -> Clock {
+    Arc::new(|| Timestamp::from_millis(NOW))
+}
+
+/// Its routes over a state folder.
+fn routes(folder: &Path) -> wane_serve::Result<Router> {
+    Ok(router(Arc::new(engine(folder, standing())?)))
+}
+
+/// Its routes over a new state.
+fn shop() -> (TempDir, Router) {
     let state = tempfile::tempdir().unwrap();
-    let clock = Arc::new(|| Timestamp::from_millis(NOW));
-    let engine = Engine::open(artifact, state.path(), Durability::Os, clock).unwrap();
-    (state, router(Arc::new(engine)))
+    let routes = routes(state.path()).unwrap();
+    (state, routes)
 }
 
 async fn ask(
