@@ -12,8 +12,10 @@ use crate::store::{Erased, NewEvent, Store};
 
 /// Requests of one commit at most.
 const TOGETHER: usize = 1_024;
-/// Between two tries to be rid of erased bytes that a reader kept in the log.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Without work for so long, the thread does what is owed to users who were erased.
+const IDLE: Duration = Duration::from_secs(1);
+/// It does it after so long though there is work, for some always have work.
+const AT_LAST: Duration = Duration::from_secs(60);
 
 /// What became of a batch of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +26,12 @@ pub struct Appended {
     pub known: usize,
 }
 
+/// Where an answer goes.
+type Answer<T> = oneshot::Sender<Result<T>>;
+
 enum Work {
-    Append(Vec<NewEvent>, oneshot::Sender<Result<Appended>>),
-    Erase(String, oneshot::Sender<Result<Erased>>),
+    Append(Vec<NewEvent>, Answer<Appended>),
+    Erase(String, Answer<Erased>),
 }
 
 /// The way to the thread that writes. It ends when this is dropped, having written all that it was given.
@@ -52,7 +57,7 @@ impl Writer {
         self.ask(|answer| Work::Erase(user, answer)).await
     }
 
-    async fn ask<T>(&self, work: impl FnOnce(oneshot::Sender<Result<T>>) -> Work) -> Result<T> {
+    async fn ask<T>(&self, work: impl FnOnce(Answer<T>) -> Work) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let sender = self.work.as_ref().ok_or(Error::Stopping)?;
         sender.send(work(answer)).map_err(|_| Error::Stopping)?;
@@ -71,69 +76,101 @@ impl Drop for Writer {
 }
 
 fn write(mut store: Store, work: &Receiver<Work>, forget: &impl Fn(&str)) {
-    let mut tried = Instant::now();
+    // When nothing was owed, or it was last tried to pay.
+    let mut paid = Instant::now();
     let mut next = wait(&mut store, work);
     while let Some(first) = next.take() {
         match first {
             Work::Append(events, answer) => {
-                let mut together = vec![(events, answer)];
-                while together.len() < TOGETHER {
-                    match work.try_recv() {
-                        Ok(Work::Append(events, answer)) => together.push((events, answer)),
-                        Ok(other) => {
-                            next = Some(other);
-                            break;
-                        }
-                        Err(_) => break,
-                    }
-                }
-                append(&mut store, together, forget);
+                let same = |work| match work {
+                    Work::Append(events, answer) => Ok((events, answer)),
+                    other => Err(other),
+                };
+                append(&mut store, gather((events, answer), work, &mut next, same), forget);
             }
             Work::Erase(user, answer) => {
-                let erased = store.erase(&user);
-                forget(&user);
-                let _ = answer.send(erased);
+                let same = |work| match work {
+                    Work::Erase(user, answer) => Ok((user, answer)),
+                    other => Err(other),
+                };
+                erase(&mut store, gather((user, answer), work, &mut next, same), forget);
             }
         }
-        // Whoever always has work would never be idle.
-        if store.owes() && tried.elapsed() > AGAIN {
+        if store.owes() && paid.elapsed() > AT_LAST {
             store.pay();
-            tried = Instant::now();
+            paid = Instant::now();
+        } else if !store.owes() {
+            paid = Instant::now();
         }
         next = next.or_else(|| wait(&mut store, work));
     }
 }
 
-/// The next work; meanwhile what is owed is tried again. `None` at the end.
+/// The next work; meanwhile what is owed is done. `None` at the end.
 fn wait(store: &mut Store, work: &Receiver<Work>) -> Option<Work> {
+    let mut patience = IDLE;
     while store.owes() {
-        match work.recv_timeout(AGAIN) {
+        match work.recv_timeout(patience) {
             Ok(next) => return Some(next),
             Err(RecvTimeoutError::Timeout) => store.pay(),
             Err(RecvTimeoutError::Disconnected) => return None,
         }
+        // What could not be done now can hardly be done the second after.
+        patience = (patience * 2).min(AT_LAST);
     }
     work.recv().ok()
 }
 
+/// What waits and is of one kind; the first of another kind is next.
+fn gather<T>(
+    first: T,
+    work: &Receiver<Work>,
+    next: &mut Option<Work>,
+    same: impl Fn(Work) -> std::result::Result<T, Work>,
+) -> Vec<T> {
+    let mut together = vec![first];
+    while together.len() < TOGETHER {
+        match work.try_recv().map(&same) {
+            Ok(Ok(one)) => together.push(one),
+            Ok(Err(other)) => {
+                *next = Some(other);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    together
+}
+
 /// Answers go to nobody where a request was given up; what it brought is kept all the same.
-fn append(
-    store: &mut Store,
-    together: Vec<(Vec<NewEvent>, oneshot::Sender<Result<Appended>>)>,
-    forget: &impl Fn(&str),
-) {
+fn append(store: &mut Store, together: Vec<(Vec<NewEvent>, Answer<Appended>)>, forget: &impl Fn(&str)) {
     let batches: Vec<&[NewEvent]> = together.iter().map(|(events, _)| &events[..]).collect();
     let counts = store.append(&batches);
     together.iter().flat_map(|(events, _)| events).for_each(|event| forget(&event.user));
-    match counts {
-        Ok(counts) => {
-            for ((events, answer), new) in together.into_iter().zip(counts) {
-                let _ = answer.send(Ok(Appended { new, known: events.len() - new }));
+    let known = |(events, new): (usize, usize)| Appended { new, known: events - new };
+    let sizes: Vec<usize> = together.iter().map(|(events, _)| events.len()).collect();
+    let appended = counts.map(|counts| sizes.into_iter().zip(counts).map(known).collect());
+    tell(together.into_iter().map(|(_, answer)| answer), appended);
+}
+
+fn erase(store: &mut Store, together: Vec<(String, Answer<Erased>)>, forget: &impl Fn(&str)) {
+    let users: Vec<&str> = together.iter().map(|(user, _)| &**user).collect();
+    let erased = store.erase_all(&users);
+    users.iter().for_each(|user| forget(user));
+    tell(together.into_iter().map(|(_, answer)| answer), erased);
+}
+
+/// Tells each what became of its own, or all why nothing did.
+fn tell<T>(answers: impl Iterator<Item = Answer<T>>, results: Result<Vec<T>>) {
+    match results {
+        Ok(results) => {
+            for (answer, result) in answers.zip(results) {
+                let _ = answer.send(Ok(result));
             }
         }
         Err(error) => {
             let Error::State { path, reason, remedy } = error else { return };
-            for (_, answer) in together {
+            for answer in answers {
                 let (path, reason) = (path.clone(), reason.clone());
                 let _ = answer.send(Err(Error::State { path, reason, remedy }));
             }

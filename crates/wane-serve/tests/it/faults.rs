@@ -279,6 +279,44 @@ async fn a_start_finishes_an_erasure_that_a_kill_cut_off() {
     assert!(!holds(killed.path(), "secret-"));
 }
 
+/// Whether the file says that something of erased users may still stand in it.
+fn owes(folder: &Path) -> bool {
+    let reader = Connection::open(folder.join(STATE)).unwrap();
+    reader.query_row("SELECT count(*) FROM own WHERE name = 'owed'", [], |row| row.get::<_, i64>(0)).unwrap()
+        > 0
+}
+
+async fn until_nothing_is_owed(folder: &Path) {
+    let start = Instant::now();
+    while owes(folder) {
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody paid");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn in_a_large_state_an_erasure_is_finished_when_there_is_time_and_after_a_kill_too() {
+    let (state, router) = shop();
+    // Written anew at once it would hold up all who write.
+    for part in 0..8 {
+        let one =
+            |n: usize| json!({"user_id": format!("u{}", n % 500), "item_id": format!("{part}-{n:0>500}")});
+        let (status, _) = post(&router, "/v1/events", (0..5_000).map(one).collect()).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+    }
+    let erased = ask(&router, "DELETE", "/v1/users/u7", "", "").await.1;
+    assert_eq!((&erased["events"], &erased["bytes_are_gone"]), (&json!(80), &json!(false)));
+    let killed = killed(state.path());
+    assert!(owes(killed.path()));
+    until_nothing_is_owed(state.path()).await;
+    assert_eq!((kept(&router, "u7").await, kept(&router, "u8").await), (0, 80));
+    let again = ask(&router, "DELETE", "/v1/users/u7", "", "").await.1;
+    assert_eq!((&again["events"], &again["bytes_are_gone"]), (&json!(0), &json!(true)));
+    let router = routes(killed.path()).unwrap();
+    until_nothing_is_owed(killed.path()).await;
+    assert_eq!((kept(&router, "u7").await, kept(&router, "u8").await), (0, 80));
+}
+
 #[test]
 fn a_first_start_that_was_cut_off_begins_again() {
     let folder = tempfile::tempdir().unwrap();
