@@ -136,15 +136,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::append`].
     pub async fn erase(&self, user: String) -> Result<Erased> {
-        let models = Arc::clone(&self.models);
-        let erase = move |store: &mut Store| {
-            let erased = store.erase(&user);
-            models.forget(&user);
-            erased
-        };
-        let erased = self.writer.with_store(erase).await?;
-        self.metrics.erasures.inc();
-        Ok(erased)
+        self.writer.erase(user).await
     }
 
     /// Takes out all events of more than so many days ago.

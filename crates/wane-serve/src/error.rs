@@ -72,18 +72,23 @@ impl Error {
     /// What SQLite says of a state folder, with the mend for what it is.
     pub(crate) fn state(path: &Path, error: &rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
+        const DAMAGED: &str = "Put the folder's last copy back, or give a new folder";
         let remedy = match error.sqlite_error_code() {
             Some(Code::DiskFull) => "Make room on the disk; nothing was acknowledged that is not kept",
+            Some(Code::SystemIoFailure) => {
+                "Look whether the disk is full, over a quota or a limit, or broken; nothing was acknowledged that is not kept"
+            }
             Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {
                 "Give a folder that this user may write"
             }
-            Some(Code::DatabaseBusy | Code::DatabaseLocked) => "Is another server using this folder?",
-            Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
-                "Put the folder's last copy back, or give a new folder"
-            }
+            Some(Code::DatabaseBusy | Code::DatabaseLocked) => "Is another program using this folder?",
+            // Statements are fixed, so what they do not find or cannot read is not as it was written.
+            Some(Code::DatabaseCorrupt | Code::NotADatabase | Code::Unknown) | None => DAMAGED,
             _ => "See what the system says",
         };
-        Self::State { path: path.to_owned(), reason: error.to_string(), remedy }
+        let code = error.sqlite_error().map_or(0, |own| own.extended_code);
+        let reason = if code > 0xff { format!("{error} (SQLite's code {code})") } else { error.to_string() };
+        Self::State { path: path.to_owned(), reason, remedy }
     }
 
     fn status(&self) -> (StatusCode, &'static str) {

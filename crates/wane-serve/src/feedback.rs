@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 
 /// Tables of feedback.
 pub(crate) const TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS feedback (
+    CREATE TABLE feedback (
         day INTEGER NOT NULL, recommendation TEXT NOT NULL, item TEXT NOT NULL, kind INTEGER NOT NULL,
         PRIMARY KEY (recommendation, item, kind)) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS feedback_counts (
+    CREATE TABLE feedback_counts (
         model TEXT NOT NULL, scenario TEXT NOT NULL, kind INTEGER NOT NULL, n INTEGER NOT NULL,
         PRIMARY KEY (model, scenario, kind)) WITHOUT ROWID;
 ";

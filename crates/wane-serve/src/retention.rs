@@ -9,7 +9,7 @@ use wane::events::Timestamp;
 
 use crate::error::Result;
 use crate::feedback;
-use crate::store::{Reader, Store};
+use crate::store::{Reader, Store, owe};
 
 /// Events that are looked through at a time.
 const AT_A_TIME: i64 = 5_000;
@@ -43,6 +43,9 @@ impl Store {
                     "DELETE FROM events WHERE user > ?1 AND (?2 IS NULL OR user <= ?2) AND time < ?3",
                 )?
                 .execute(params![after, last, before.millis()])?;
+            if removed > 0 {
+                owe(transaction)?;
+            }
             Ok((removed, last))
         })
     }
@@ -84,7 +87,7 @@ mod tests {
             value: None,
             event_id: None,
         };
-        store.append(&(0..30_000).map(event).collect::<Vec<_>>()).unwrap();
+        store.append(&[&(0..30_000).map(event).collect::<Vec<_>>()]).unwrap();
         let size = || std::fs::metadata(folder.path().join("state.sqlite")).unwrap().len();
         store.retire_rest(Timestamp::from_millis(0)).unwrap();
         let full = size();

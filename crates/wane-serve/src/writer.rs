@@ -2,19 +2,23 @@
 //! one after the other.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::metrics::Metrics;
-use crate::store::{NewEvent, Store};
+use crate::store::{Erased, NewEvent, Store};
 
 /// Requests of one commit at most.
 const TOGETHER: usize = 1_024;
+/// Without work for so long, the thread does what is owed to users who were erased.
+const IDLE: Duration = Duration::from_secs(1);
+/// It does it after so long though there is work, for some always have work.
+const AT_LAST: Duration = Duration::from_secs(60);
 
 /// What became of a batch of events or feedback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,9 @@ pub struct Appended {
     /// Those that were known already.
     pub known: usize,
 }
+
+/// Where an answer goes.
+type Answer<T> = oneshot::Sender<Result<T>>;
 
 /// What many requests keep by one commit.
 #[derive(Debug)]
@@ -47,10 +54,9 @@ impl Batch {
     }
 }
 
-type Told = oneshot::Sender<Result<Appended>>;
-
 enum Work {
-    Keep(Batch, Told),
+    Keep(Batch, Answer<Appended>),
+    Erase(String, Answer<Erased>),
     /// What is done alone.
     Other(Box<dyn FnOnce(&mut Store) + Send>),
 }
@@ -62,7 +68,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `forget` is told of each user who has new events, before the request is answered.
+    /// Starts the thread. `forget` is told of each user whose events have changed, before the request is answered.
     pub(crate) fn start(store: Store, metrics: Arc<Metrics>, forget: impl Fn(&str) + Send + 'static) -> Self {
         let (sender, receiver) = channel();
         let thread = std::thread::spawn(move || write(store, &receiver, &metrics, &forget));
@@ -71,9 +77,11 @@ impl Writer {
 
     /// Keeps a batch: when it returns, it is on the disk.
     pub(crate) async fn keep(&self, batch: Batch) -> Result<Appended> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Work::Keep(batch, answer))?;
-        answered.await.map_err(|_| Error::Stopping)?
+        self.ask(|answer| Work::Keep(batch, answer)).await
+    }
+
+    pub(crate) async fn erase(&self, user: String) -> Result<Erased> {
+        self.ask(|answer| Work::Erase(user, answer)).await
     }
 
     /// Does something with the store, between two commits.
@@ -81,17 +89,20 @@ impl Writer {
         &self,
         work: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Work::Other(Box::new(move |store| {
-            // Nobody may wait any more; what was to be done is done all the same.
-            let _ = answer.send(work(store));
-        })))?;
-        answered.await.map_err(|_| Error::Stopping)?
+        self.ask(|answer| {
+            Work::Other(Box::new(move |store| {
+                // Nobody may wait any more; what was to be done is done all the same.
+                let _ = answer.send(work(store));
+            }))
+        })
+        .await
     }
 
-    fn send(&self, work: Work) -> Result<()> {
+    async fn ask<T>(&self, work: impl FnOnce(Answer<T>) -> Work) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
         let sender = self.work.as_ref().ok_or(Error::Stopping)?;
-        sender.send(work).map_err(|_| Error::Stopping)
+        sender.send(work(answer)).map_err(|_| Error::Stopping)?;
+        answered.await.map_err(|_| Error::Stopping)?
     }
 }
 
@@ -106,40 +117,108 @@ impl Drop for Writer {
 }
 
 fn write(mut store: Store, work: &Receiver<Work>, metrics: &Metrics, forget: &impl Fn(&str)) {
-    let mut next = work.recv().ok();
+    // When nothing was owed, or it was last tried to pay.
+    let mut paid = Instant::now();
+    let mut next = wait(&mut store, work);
     while let Some(first) = next.take() {
         match first {
             Work::Keep(batch, answer) => {
-                let mut together = vec![(batch, answer)];
-                while together.len() < TOGETHER {
-                    match work.try_recv() {
-                        Ok(Work::Keep(batch, answer)) => together.push((batch, answer)),
-                        Ok(other) => {
-                            next = Some(other);
-                            break;
-                        }
-                        Err(_) => break,
-                    }
-                }
-                keep(&mut store, together, metrics, forget);
+                let same = |work| match work {
+                    Work::Keep(batch, answer) => Ok((batch, answer)),
+                    other => Err(other),
+                };
+                keep(&mut store, gather((batch, answer), work, &mut next, same), metrics, forget);
             }
             Work::Other(work) => work(&mut store),
+            Work::Erase(user, answer) => {
+                let same = |work| match work {
+                    Work::Erase(user, answer) => Ok((user, answer)),
+                    other => Err(other),
+                };
+                erase(&mut store, gather((user, answer), work, &mut next, same), metrics, forget);
+            }
         }
-        next = next.or_else(|| work.recv().ok());
+        if store.owes() && paid.elapsed() > AT_LAST {
+            store.pay();
+            paid = Instant::now();
+        } else if !store.owes() {
+            paid = Instant::now();
+        }
+        next = next.or_else(|| wait(&mut store, work));
     }
 }
 
+/// The next work; meanwhile what is owed is done. `None` at the end.
+fn wait(store: &mut Store, work: &Receiver<Work>) -> Option<Work> {
+    let mut patience = IDLE;
+    while store.owes() {
+        match work.recv_timeout(patience) {
+            Ok(next) => return Some(next),
+            Err(RecvTimeoutError::Timeout) => store.pay(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+        // What could not be done now can hardly be done the second after.
+        patience = (patience * 2).min(AT_LAST);
+    }
+    work.recv().ok()
+}
+
+/// What waits and is of one kind; the first of another kind is next.
+fn gather<T>(
+    first: T,
+    work: &Receiver<Work>,
+    next: &mut Option<Work>,
+    same: impl Fn(Work) -> std::result::Result<T, Work>,
+) -> Vec<T> {
+    let mut together = vec![first];
+    while together.len() < TOGETHER {
+        match work.try_recv().map(&same) {
+            Ok(Ok(one)) => together.push(one),
+            Ok(Err(other)) => {
+                *next = Some(other);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    together
+}
+
 /// Answers go to nobody where a request was given up; what it brought is kept all the same.
-fn keep(store: &mut Store, together: Vec<(Batch, Told)>, metrics: &Metrics, forget: &impl Fn(&str)) {
-    let (batches, answers): (Vec<Batch>, Vec<Told>) = together.into_iter().unzip();
+fn keep(
+    store: &mut Store,
+    together: Vec<(Batch, Answer<Appended>)>,
+    metrics: &Metrics,
+    forget: &impl Fn(&str),
+) {
+    let (batches, answers): (Vec<Batch>, Vec<_>) = together.into_iter().unzip();
     let start = Instant::now();
     let counts = store.keep(&batches);
     metrics.committed(batches.iter().map(Batch::len).sum(), start.elapsed());
     batches.iter().flat_map(Batch::users).for_each(forget);
-    match counts {
-        Ok(counts) => {
-            for ((batch, answer), new) in batches.iter().zip(answers).zip(counts) {
-                let _ = answer.send(Ok(Appended { new, known: batch.len() - new }));
+    let known = |(batch, new): (&Batch, usize)| Appended { new, known: batch.len() - new };
+    tell(answers.into_iter(), counts.map(|counts| batches.iter().zip(counts).map(known).collect()));
+}
+
+fn erase(
+    store: &mut Store,
+    together: Vec<(String, Answer<Erased>)>,
+    metrics: &Metrics,
+    forget: &impl Fn(&str),
+) {
+    let (users, answers): (Vec<String>, Vec<_>) = together.into_iter().unzip();
+    let erased = store.erase_all(&users.iter().map(|user| &**user).collect::<Vec<_>>());
+    users.iter().for_each(|user| forget(user));
+    metrics.erasures.inc_by(erased.as_ref().map_or(0, |erased| erased.len() as u64));
+    tell(answers.into_iter(), erased);
+}
+
+/// Tells each what became of its own, or all why nothing did.
+fn tell<T>(answers: impl Iterator<Item = Answer<T>>, results: Result<Vec<T>>) {
+    match results {
+        Ok(results) => {
+            for (answer, result) in answers.zip(results) {
+                let _ = answer.send(Ok(result));
             }
         }
         Err(error) => {

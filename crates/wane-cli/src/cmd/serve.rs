@@ -20,11 +20,12 @@ pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
     let guard = Arc::new(Guard::new(config.settings.clone())?);
     let spinner = terminal.spinner("reading the model");
     let durability = config.settings.durability;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async { outlive_limits() })?;
     let engine = Arc::new(Engine::open(&args.model, &args.state, durability, Arc::new(now))?);
     spinner.finish_and_clear();
     let log = Log::start(config.level, config.format)?;
     config.say();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(args.clone(), config, engine, guard, log, terminal))
 }
 
@@ -87,6 +88,14 @@ fn change(args: &Serve, format: LogFormat, guard: &Guard, log: &Log) -> Result<(
         tracing::warn!("changed in the file, but not before the server starts again: {}", fixed.join(", "));
     }
     Ok(())
+}
+
+/// A file that has reached its limit (`ulimit -f`) ends a process by a signal, unless it is handled: then the write fails, and is answered so.
+fn outlive_limits() -> std::io::Result<()> {
+    /// `SIGXFSZ` of Linux, on all processors but MIPS, and of the BSDs.
+    const FILE_IS_AT_ITS_LIMIT: i32 = 25;
+    // The handler stays when what would tell of the signal is dropped.
+    signal(SignalKind::from_raw(FILE_IS_AT_ITS_LIMIT)).map(drop)
 }
 
 /// The wall clock; 1970 where it stands before that.

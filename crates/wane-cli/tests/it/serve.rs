@@ -27,7 +27,12 @@ impl Server {
 
     /// One with more flags.
     pub(crate) fn with(model: &Path, state: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wane"))
+        Self::started_by(Command::new(env!("CARGO_BIN_EXE_wane")), model, state, more)
+    }
+
+    /// Started by a command that becomes the server when it is given what follows.
+    fn started_by(mut command: Command, model: &Path, state: &Path, more: &[&str]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--state"])
             .args([state, model])
             .args(more)
@@ -86,6 +91,13 @@ impl Server {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// The events that it has of a user.
+    fn kept(&self, user: &str) -> usize {
+        let (status, found) = self.ask("GET", &format!("/v1/users/{user}/events"), &Value::Null);
+        assert_eq!(status, 200, "{found}");
+        found["events"].as_array().unwrap().len()
     }
 
     fn kill(mut self) {
@@ -209,4 +221,134 @@ fn what_cannot_be_served_says_why() {
     fs::write(state.path().join("file"), "").unwrap();
     let message = failure(shop(), &format!("serve model --state {}", state.path().join("file").display()));
     assert!(message.contains("Give a folder that this user may write"), "{message}");
+}
+
+/// What a shell does before it becomes the server.
+fn shell(before: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{before} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_wane")]);
+    command
+}
+
+/// The same with mounts of its own, which end with the process; `None` where the system does not allow them.
+fn shell_with_mounts(before: &str) -> Option<Command> {
+    const OWN: [&str; 3] = ["--user", "--map-root-user", "--mount"];
+    let folder = tempfile::tempdir().unwrap();
+    let tried =
+        Command::new("unshare").args(OWN).args(["mount", "-t", "tmpfs", "tmpfs"]).arg(folder.path()).output();
+    if !tried.is_ok_and(|tried| tried.status.success()) {
+        eprintln!("skipped: `unshare --user --mount` is not allowed here");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(OWN).args([
+        "sh",
+        "-c",
+        &format!("{before} && exec \"$@\""),
+        "sh",
+        env!("CARGO_BIN_EXE_wane"),
+    ]);
+    Some(command)
+}
+
+/// Writes until it is refused, and looks whether everything else is as it must be; gives the refusal and how many events are kept.
+fn fill(server: &Server) -> (String, usize) {
+    let mut kept = 0;
+    loop {
+        let batch: Vec<Value> = (0..200)
+            .map(|n| json!({"user_id": "u1", "item_id": "i1", "event_id": format!("{kept}-{n}-{}", "x".repeat(200))}))
+            .collect();
+        let (status, answer) = server.ask("POST", "/v1/events", &json!(batch));
+        if status != 202 {
+            assert_eq!((status, &answer["error"]["code"]), (503, &json!("state")), "{answer}");
+            assert_eq!(server.kept("u1"), kept, "a refused request leaves nothing");
+            // It may be refused again and again, and answers questions meanwhile.
+            assert_eq!(server.ask("POST", "/v1/events", &json!(batch)).0, 503);
+            assert_eq!(
+                server.ask("POST", "/v1/recommend", &json!({"user_id": "u1", "explain": true})).0,
+                200
+            );
+            assert_eq!((server.kept("u1"), server.ask("GET", "/health/live", &Value::Null).0), (kept, 200));
+            return (answer["error"]["message"].as_str().unwrap().to_owned(), kept);
+        }
+        kept += batch.len();
+        assert!(kept < 100_000, "the disk is never full");
+    }
+}
+
+/// What did not fit fits now, and is kept.
+fn goes_on(server: &Server, kept: usize) {
+    let (status, answer) = server.ask("POST", "/v1/events", &json!({"user_id": "u1", "item_id": "i1"}));
+    assert_eq!((status, server.kept("u1")), (202, kept + 1), "{answer}");
+    let erased = server.ask("DELETE", "/v1/users/u1", &Value::Null);
+    assert_eq!((erased.0, server.kept("u1")), (200, 0), "{}", erased.1);
+}
+
+#[test]
+fn a_full_disk_refuses_events_and_nothing_else_until_there_is_room() {
+    let (model, folder) = (shop().join("model"), tempfile::tempdir().unwrap());
+    let disk = folder.path().display();
+    let before =
+        format!("mount -t tmpfs -o size=6m tmpfs {disk} && head -c 3500000 /dev/zero > {disk}/other");
+    let Some(command) = shell_with_mounts(&before) else { return };
+    let server = Server::started_by(command, &model, &folder.path().join("state"), &[]);
+    let (message, kept) = fill(&server);
+    assert!(message.contains("full") && message.contains("Make room on the disk"), "{message}");
+    // The disk as the server sees it.
+    fs::remove_file(format!("/proc/{}/root{disk}/other", server.child.id())).unwrap();
+    goes_on(&server, kept);
+}
+
+#[test]
+fn a_file_at_its_limit_refuses_events_and_does_not_end_the_server() {
+    let (model, state) = (shop().join("model"), tempfile::tempdir().unwrap());
+    // Blocks of 512 bytes or of 1,024, as the shell has it.
+    let server = Server::started_by(shell("ulimit -S -f 2000"), &model, state.path(), &[]);
+    let (message, kept) = fill(&server);
+    assert!(message.contains("over a quota or a limit"), "{message}");
+    let raised =
+        Command::new("prlimit").args(["--fsize=unlimited", "--pid", &server.child.id().to_string()]).status();
+    if !raised.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: `prlimit` is not there to raise the limit again");
+        return;
+    }
+    goes_on(&server, kept);
+    let more: Vec<Value> =
+        (0..100).map(|n| json!({"user_id": "u2", "item_id": "i1", "event_id": n})).collect();
+    assert_eq!(server.ask("POST", "/v1/events", &json!(more)).0, 202);
+    server.kill();
+    let again = Server::start(&model, state.path());
+    assert_eq!((again.kept("u1"), again.kept("u2")), (0, 100));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused_at_the_start() {
+    let (model, folder) = (shop().join("model"), tempfile::tempdir().unwrap());
+    Server::start(&model, &folder.path().join("state")).kill();
+    let disk = folder.path().display();
+    let before = format!("mount --bind {disk} {disk} && mount -o remount,bind,ro {disk}");
+    let Some(command) = shell_with_mounts(&before) else { return };
+    let message = refusal(command, &model, &folder.path().join("state"));
+    assert!(message.contains("Give a folder that this user may write"), "{message}");
+}
+
+/// Why a server does not start; one that does is ended.
+fn refusal(mut command: Command, model: &Path, state: &Path) -> String {
+    command.args(["serve", "--listen", "127.0.0.1:0", "--state"]).arg(state).arg(model);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.take_while(|line| !line.contains("listens on")).collect();
+    let _ = child.kill();
+    assert_ne!(child.wait().unwrap().code(), Some(0));
+    said.join("\n")
+}
+
+#[test]
+fn a_folder_has_one_server_and_a_killed_one_leaves_it_free() {
+    let (model, state) = (shop().join("model"), tempfile::tempdir().unwrap());
+    let server = Server::start(&model, state.path());
+    let message = refusal(Command::new(env!("CARGO_BIN_EXE_wane")), &model, state.path());
+    assert!(message.contains("another server uses this folder. Stop it first"), "{message}");
+    server.kill();
+    Server::start(&model, state.path());
 }

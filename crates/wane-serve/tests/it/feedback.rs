@@ -3,9 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::{NOW, ask, engine, kept, post, router_with, shop};
+use super::{NOW, ask, kept, new_engine, post, routes_of, shop};
 use wane::events::Timestamp;
-use wane_serve::Settings;
 
 #[tokio::test]
 async fn clicks_are_counted_by_model_and_scenario() {
@@ -75,8 +74,8 @@ async fn an_item_has_others_that_go_with_it() {
 
 #[tokio::test]
 async fn what_is_too_old_leaves() {
-    let (_folder, engine) = engine();
-    let router = router_with(engine.clone(), Settings::default());
+    let (_folder, engine) = new_engine();
+    let router = routes_of(engine.clone());
     let days_ago = |days: i64| Timestamp::from_millis(NOW - days * 86_400_000).to_string();
     for days in [1, 399, 401, 800] {
         let event = json!({"user_id": "new", "item_id": "i03", "time": days_ago(days)});

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use wane_serve::{Access, Guard, Key, KeyMark, Limits, ROUTES, Roles, Route, Settings, router};
 
-use super::{engine, shop_with};
+use super::{new_engine, shop_with};
 
 /// How a route is asked in the tests.
 struct Sample {
@@ -282,7 +282,7 @@ async fn without_keys_pages_from_elsewhere_are_refused_by_every_route() {
 
 #[tokio::test]
 async fn other_settings_count_from_the_next_request_on() {
-    let (_state, engine) = engine();
+    let (_state, engine) = new_engine();
     let guard = std::sync::Arc::new(Guard::new(with_keys()).unwrap());
     let router = router(engine, guard.clone());
     let status = async |key: &str| {

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use wane_serve::{Guard, Limits, Settings, TlsFiles, run};
 
-use super::engine;
+use super::new_engine;
 
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n";
 /// How HTTP/2 begins, and settings that set nothing.
@@ -33,7 +33,7 @@ struct Server {
 
 impl Server {
     async fn start(settings: Settings) -> Self {
-        let (state, engine) = engine();
+        let (state, engine) = new_engine();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();

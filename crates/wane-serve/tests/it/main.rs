@@ -3,13 +3,14 @@
 // A test may fail by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod faults;
 mod feedback;
 mod guard;
 mod listen;
 mod models;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -21,7 +22,7 @@ use tower::ServiceExt;
 use wane::events::{EventColumns, EventLog, EventTypeId, Timestamp};
 use wane::pipeline::fit_as;
 use wane::recommend::{ModelSettings, Training};
-use wane_serve::{Durability, Engine, Guard, Settings, router};
+use wane_serve::{Clock, Durability, Engine, Guard, Settings, router};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -50,29 +51,53 @@ fn model(name: &str, folder: &Path) {
     fit_as(&Training::new(&log(), None, 1), &settings).unwrap().save(folder).unwrap();
 }
 
-/// A server over a new state; the folder has `model` and `state`.
-fn engine() -> (TempDir, Arc<Engine>) {
-    let folder = tempfile::tempdir().unwrap();
-    let (own, state) = (folder.path().join("model"), folder.path().join("state"));
-    model("item-knn", &own);
-    let clock = Arc::new(|| Timestamp::from_millis(NOW));
-    let engine = Engine::open(&own, &state, Durability::Os, clock).unwrap();
-    (folder, Arc::new(engine))
+/// The folder of the model that all tests begin with.
+fn made() -> &'static Path {
+    static MADE: LazyLock<TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        model("item-knn", &folder.path().join("model"));
+        folder
+    });
+    static PATH: LazyLock<PathBuf> = LazyLock::new(|| MADE.path().join("model"));
+    &PATH
 }
 
-/// Its routes.
+/// Its engine over a state folder.
+fn engine(folder: &Path, clock: Clock) -> wane_serve::Result<Engine> {
+    Engine::open(made(), folder, Durability::Os, clock)
+}
+
+/// A clock that stands.
+fn standing() -> Clock {
+    Arc::new(|| Timestamp::from_millis(NOW))
+}
+
+/// Its engine over a new state.
+fn new_engine() -> (TempDir, Arc<Engine>) {
+    let state = tempfile::tempdir().unwrap();
+    let engine = engine(state.path(), standing()).unwrap();
+    (state, Arc::new(engine))
+}
+
+/// Routes as they are without settings.
+fn routes_of(engine: Arc<Engine>) -> Router {
+    router(engine, Arc::new(Guard::new(Settings::default()).unwrap()))
+}
+
+/// Its routes over a state folder.
+fn routes(folder: &Path) -> wane_serve::Result<Router> {
+    Ok(routes_of(Arc::new(engine(folder, standing())?)))
+}
+
+/// Its routes over a new state.
 fn shop() -> (TempDir, Router) {
     shop_with(Settings::default())
 }
 
 /// The same with other settings.
 fn shop_with(settings: Settings) -> (TempDir, Router) {
-    let (folder, engine) = engine();
-    (folder, router_with(engine, settings))
-}
-
-fn router_with(engine: Arc<Engine>, settings: Settings) -> Router {
-    router(engine, Arc::new(Guard::new(settings).unwrap()))
+    let (state, engine) = new_engine();
+    (state, router(engine, Arc::new(Guard::new(settings).unwrap())))
 }
 
 async fn ask(
@@ -176,7 +201,7 @@ async fn a_session_is_answered_and_not_kept() {
     let (status, answer) = post(&router, "/v1/recommend", asked).await;
     assert_eq!((status, answer["items"].as_array().unwrap().len()), (StatusCode::OK, 3));
     assert_eq!(answer["items"][0]["reasons"][0]["event"]["item"], "i03");
-    let bytes: Vec<u8> = std::fs::read_dir(state.path().join("state"))
+    let bytes: Vec<u8> = std::fs::read_dir(state.path())
         .unwrap()
         .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
         .collect();

@@ -3,8 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{ask, engine, model, post, router_with, shop};
-use wane_serve::Settings;
+use super::{ask, made, model, new_engine, post, routes_of, shop};
 
 async fn change(router: &axum::Router, change: Value) -> (StatusCode, Value) {
     post(router, "/v1/admin/model", change).await
@@ -33,7 +32,7 @@ async fn a_model_is_changed_and_comes_back() {
     assert_eq!(change(&router, json!({"roll_back": true})).await.0, StatusCode::OK);
     assert_eq!(model_of(&router, "u01").await, first);
     let found = post(&router, "/v1/recommend", asked.clone()).await.1["items"].clone();
-    assert_eq!(change(&router, json!({"load": folder.path().join("model")})).await.0, StatusCode::OK);
+    assert_eq!(change(&router, json!({"load": made()})).await.0, StatusCode::OK);
     assert_eq!(post(&router, "/v1/recommend", asked).await.1["items"], found);
 }
 
@@ -62,7 +61,7 @@ async fn what_is_no_model_changes_nothing() {
     for (wrong, said) in [
         (json!({"load": folder.path()}), "wane fit"),
         (json!({"load": "/nowhere/at/all"}), "nowhere"),
-        (json!({"load": folder.path().join("model"), "share": 1.5}), "above 0 and below 1"),
+        (json!({"load": made(), "share": 1.5}), "above 0 and below 1"),
         (json!({"roll_back": true}), "no other model answered before"),
         (json!({"roll_back": true, "load": "model"}), "give it alone"),
         (json!({}), "expected a model folder"),
@@ -77,8 +76,8 @@ async fn what_is_no_model_changes_nothing() {
 /// Models change and change back while questions are asked and events come: every one is answered, by one model or the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_lost_by_a_change() {
-    let (folder, engine) = engine();
-    let router = router_with(engine, Settings::default());
+    let (folder, engine) = new_engine();
+    let router = routes_of(engine);
     let other = folder.path().join("other");
     model("popularity", &other);
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
