@@ -22,7 +22,7 @@ const BACKLOG: f64 = 2.0;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How soon a connection that could not be made is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
-/// How long may pass before the next look at what is late.
+/// How long may pass before the next look at what is late, or ended without being asked.
 const GLANCE: Duration = Duration::from_millis(100);
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 16;
@@ -60,6 +60,8 @@ struct Load<'a> {
     connections: Vec<Slot>,
     /// Free connections, that which was free longest first: so none is idle until the server closes it.
     free: VecDeque<usize>,
+    /// When free connections are looked at next.
+    glance: Instant,
     buffer: Vec<u8>,
     tally: Tally,
 }
@@ -109,6 +111,7 @@ impl<'a> Load<'a> {
             most: (BACKLOG * rate).ceil() as usize,
             free: (0..connections.len()).collect(),
             connections,
+            glance: start,
             buffer: vec![0; BUFFER],
             tally: Tally::new(rate, after(options.warm_up)..after(end))?,
         })
@@ -148,17 +151,25 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Waits until a connection is ready or something is due; which are ready.
-    fn wait(&self) -> Result<Vec<usize>> {
+    /// Waits until an answer comes or something is due; which connections are ready. Of free ones, which may be many and can only end, that
+    /// is asked at times: each that the system has to look at makes the look longer.
+    fn wait(&mut self) -> Result<Vec<usize>> {
+        let now = Instant::now();
+        let with_free = now >= self.glance;
+        if with_free {
+            self.glance = now + GLANCE;
+        }
         let (mut places, mut polled) = (Vec::new(), Vec::new());
         for (place, slot) in self.connections.iter().enumerate() {
-            if let Slot::Open(connection) = slot {
+            if let Slot::Open(connection) = slot
+                && (with_free || connection.asked.is_some())
+            {
                 let sending = if connection.is_sending() { PollFlags::OUT } else { PollFlags::empty() };
                 places.push(place);
                 polled.push(PollFd::new(&connection.stream, PollFlags::IN | sending));
             }
         }
-        let due = self.schedule.next().map_or(GLANCE, |due| due.saturating_duration_since(Instant::now()));
+        let due = self.schedule.next().map_or(GLANCE, |due| due.saturating_duration_since(now));
         match poll(&mut polled, Some(&Timespec::try_from(due.min(GLANCE))?)) {
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => return Ok(Vec::new()),
