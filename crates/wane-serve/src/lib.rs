@@ -17,6 +17,7 @@ mod listen;
 mod local;
 mod metrics;
 mod models;
+mod openapi;
 mod rate;
 mod refused;
 mod requests;

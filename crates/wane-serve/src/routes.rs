@@ -11,6 +11,7 @@
 //! | `POST /v1/feedback`, `GET /v1/feedback` | what became of lists: told, and counted per model and scenario |
 //! | `POST /v1/admin/model`, `GET /v1/admin/model` | which model answers: changed, and told |
 //! | `GET /metrics` | what was counted, for Prometheus |
+//! | `GET /openapi.json`, `GET /docs` | what may be asked, for programs and for people |
 //! | `GET /health/live`, `GET /health/ready` | whether it runs, and whether it can be asked |
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::handler::Handler;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Extension, Json, Router};
 use serde::Serialize;
@@ -35,6 +36,7 @@ use crate::error::{Error, Result, refusal};
 use crate::guard::{Door, Guard, pass};
 use crate::keys::Access;
 use crate::metrics::Fate;
+use crate::openapi;
 use crate::requests::{
     self, Change, Recommend, WrittenBatch, WrittenChange, WrittenRecommend, WrittenSimilar,
 };
@@ -64,6 +66,10 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/v1/users/{id}/events", Access::Admin, || get(events)),
     route(Method::DELETE, "/v1/users/{id}", Access::Admin, || delete(erase)),
     route(Method::GET, "/metrics", Access::Admin, || get(metrics)),
+    route(Method::GET, "/openapi.json", Access::Open, || {
+        get(|| async { ([(header::CONTENT_TYPE, "application/json")], openapi::DOCUMENT) })
+    }),
+    route(Method::GET, "/docs", Access::Open, || get(|| async { Html(openapi::PAGE.as_str()) })),
     route(Method::GET, "/health/live", Access::Open, || get(|| async { "live\n" })),
     route(Method::GET, "/health/ready", Access::Open, || get(|| async { "ready\n" })),
 ];
