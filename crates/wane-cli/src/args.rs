@@ -747,6 +747,7 @@ pub(crate) struct SharedArgs {
 #[command(after_help = "Examples:
   wane serve model --state state
   wane serve model --state state --listen 127.0.0.1:8080 --durability os
+  wane serve model --state state --retain 400d
   wane serve model --state state --config serve.toml --log-format json")]
 pub(crate) struct Serve {
     /// Model folder, as wane fit writes it.
@@ -765,6 +766,9 @@ pub(crate) struct Serve {
     /// fsync].
     #[arg(long, value_enum)]
     pub(crate) durability: Option<DurabilityName>,
+    /// Take events older than this out of the state, at the start and every hour [default: keep all].
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) retain: Option<String>,
     /// What is said while it runs; debug has a line per request [default: info].
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub(crate) log: Option<LogLevel>,

@@ -21,6 +21,7 @@ use crate::args::{DurabilityName, LogFormat, LogLevel, Serve};
 struct Written {
     listen: Option<String>,
     durability: Option<DurabilityName>,
+    retain: Option<String>,
     tls: Option<WrittenTls>,
     limits: WrittenLimits,
     log: WrittenLog,
@@ -85,7 +86,7 @@ impl ServeConfig {
 
     /// All of it in one line, without secrets.
     pub(crate) fn say(&self) {
-        let Settings { listen, durability, tls, limits, log_users, keys } = &self.settings;
+        let Settings { listen, durability, retain, tls, limits, log_users, keys } = &self.settings;
         let certificate = tls.as_ref().map(|tls| tls.certificate.display().to_string());
         let key = |key: &Key| match key.rate {
             Some(rate) => format!("{} ({}, {rate}/s)", key.name, key.roles),
@@ -94,7 +95,7 @@ impl ServeConfig {
         let keys = keys.iter().map(key).collect::<Vec<_>>().join(", ");
         let Limits { body, batch, k, connections, header, timeout, idle, rate } = limits;
         tracing::info!(
-            %listen, ?durability, certificate, body, batch, k, connections, header, ?timeout, ?idle, rate,
+            %listen, ?durability, retain_days = retain, certificate, body, batch, k, connections, header, ?timeout, ?idle, rate,
             level = ?self.level, format = ?self.format, log_users, keys, "settings"
         );
         if keys.is_empty() {
@@ -120,6 +121,11 @@ fn checked(written: Written, folder: &Path, args: &Serve) -> Result<ServeConfig>
         Some(DurabilityName::Os) => Durability::Os,
         None => usual.durability,
     };
+    let retain = match (&args.retain, &written.retain) {
+        (Some(flag), _) => Some(parse_days("--retain", flag)?),
+        (None, Some(text)) => Some(parse_days("retain", text)?),
+        (None, None) => usual.retain,
+    };
     // Beside the file, wherever the server was started.
     let tls = written
         .tls
@@ -128,6 +134,7 @@ fn checked(written: Written, folder: &Path, args: &Serve) -> Result<ServeConfig>
         settings: Settings {
             listen,
             durability,
+            retain,
             tls,
             limits: limits(&written.limits)?,
             log_users: written.log.users,

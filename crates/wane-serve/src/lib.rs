@@ -36,7 +36,7 @@ pub use guard::Guard;
 pub use keys::{Access, Key, KeyMark, Roles, new_key};
 pub use listen::run;
 pub use models::{ServedModel, ServedModels};
-pub use retention::Retired;
+pub use retention::{Retired, retire_hourly};
 pub use routes::{ROUTES, Route, router};
 pub use settings::{Limits, MOST_EVENTS, MOST_ITEMS, Settings, TlsFiles};
 pub use store::{Durability, Erased, NewEvent, Store, StoredEvent};

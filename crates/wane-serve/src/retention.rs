@@ -3,14 +3,20 @@
 //! Some thousand at a time, so that what comes in meanwhile waits some milliseconds and not for the end of it; their bytes are overwritten
 //! as those of an erased user, and the file shrinks by the pages that became free.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 use wane::events::Timestamp;
 
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::feedback;
+use crate::guard::Guard;
 use crate::store::{Reader, Store, owe};
 
+const HOUR: Duration = Duration::from_secs(3_600);
 /// Events that are looked through at a time.
 const AT_A_TIME: i64 = 5_000;
 
@@ -62,6 +68,23 @@ impl Reader {
     pub(crate) fn oldest(&self) -> Result<Option<Timestamp>> {
         let oldest: Option<i64> = self.ask("SELECT min(time) FROM events")?;
         Ok(oldest.map(Timestamp::from_millis))
+    }
+}
+
+/// Takes out what is older than the settings keep, at once and then every hour, for as long as the server runs. The log says what was
+/// done.
+pub async fn retire_hourly(engine: Arc<Engine>, guard: Arc<Guard>) {
+    let mut hours = tokio::time::interval(HOUR);
+    loop {
+        hours.tick().await;
+        let Some(days) = guard.current().settings.retain else { continue };
+        match engine.retire(days).await {
+            Ok(Retired { before, events, oldest, bytes_are_gone }) => {
+                let oldest = oldest.map(|oldest| oldest.to_string());
+                tracing::info!(%before, events, oldest, bytes_are_gone, "old events were taken out");
+            }
+            Err(error) => tracing::error!("old events could not all be taken out: {error}"),
+        }
     }
 }
 

@@ -42,7 +42,8 @@ fn wiped(page: &[u8], head: usize) -> Option<Vec<u8>> {
     let number = |at: usize| Some(usize::from(u16::from_be_bytes([*page.get(at)?, *page.get(at + 1)?])));
     // 0 stands for 65,536, which two bytes cannot hold.
     let contents = number(head + 5).map(|at| if at == 0 { 65_536 } else { at })?;
-    let mut gaps = vec![head + header + 2 * number(head + 3)?..contents];
+    let middle = head + header + 2 * number(head + 3)?..contents;
+    let mut gaps: Vec<std::ops::Range<usize>> = std::iter::once(middle).collect();
     let mut block = number(head + 1)?;
     while block != 0 {
         let (next, length) = (number(block)?, number(block + 2)?);

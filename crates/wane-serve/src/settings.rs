@@ -19,6 +19,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// When an event counts as kept.
     pub durability: Durability,
+    /// Events older than so many days leave the state; without a number none does.
+    pub retain: Option<f64>,
     /// Where certificate and key are; without them the server speaks in the clear.
     pub tls: Option<TlsFiles>,
     /// What may be asked at most.
@@ -34,6 +36,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
             durability: Durability::default(),
+            retain: None,
             tls: None,
             limits: Limits::default(),
             log_users: false,

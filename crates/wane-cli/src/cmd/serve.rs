@@ -41,6 +41,7 @@ async fn serve(
     let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
     let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::spawn(reread(args, config.format, Arc::clone(&guard), log, signal(SignalKind::hangup())?));
+    tokio::spawn(wane_serve::retire_hourly(Arc::clone(&engine), Arc::clone(&guard)));
     let say = |text: String| match config.format {
         LogFormat::Text => terminal.remark(text),
         // A program reads along.

@@ -352,3 +352,28 @@ fn a_folder_has_one_server_and_a_killed_one_leaves_it_free() {
     server.kill();
     Server::start(&model, state.path());
 }
+
+#[test]
+fn what_is_too_old_leaves_at_the_start() {
+    let (model, state) = (shop().join("model"), tempfile::tempdir().unwrap());
+    let kept = |server: &Server| {
+        let (_, found) = server.ask("GET", "/v1/users/new/events", &Value::Null);
+        found["events"].as_array().unwrap().len()
+    };
+    let server = Server::start(&model, state.path());
+    let events = json!([{"user_id": "new", "item_id": "i1", "time": "2020-01-01"}, {"user_id": "new", "item_id": "i1"}]);
+    assert_eq!(server.ask("POST", "/v1/events", &events).1["accepted"], 2);
+    assert_eq!(kept(&server), 2);
+    server.kill();
+    let server = Server::with(&model, state.path(), &["--retain", "400d"]);
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        kept(&server) == 1
+    });
+    assert!(gone);
+    let message = failure(
+        shop(),
+        &format!("serve model --state {} --retain 400", state.path().join("other").display()),
+    );
+    assert!(message.contains("--retain"), "{message}");
+}
