@@ -66,8 +66,9 @@ pub(crate) fn events(connection: &mut super::http::Connection, user: &str) -> Re
     Ok(told.iter().map(|event| Event::told(user, event)).collect())
 }
 
-/// An answer without what it took.
+/// An answer without what it took, and without its own id.
 fn without_time(body: &str) -> String {
     let Some((before, after)) = body.split_once("\"took_us\":") else { return body.to_owned() };
-    format!("{before}{}", after.trim_start_matches(|letter: char| letter.is_ascii_digit()))
+    let own = before.split_once("\"model\":").map_or(before, |(_, own)| own);
+    format!("{own}{}", after.trim_start_matches(|letter: char| letter.is_ascii_digit()))
 }
