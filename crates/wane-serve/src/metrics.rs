@@ -12,8 +12,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// Upper ends of the times that answers and commits take, in seconds.
 use crate::models::ServedModel;
+
+/// Upper ends of the times that answers and commits take, in seconds.
 const SECONDS: [f64; 14] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 /// Upper ends of the numbers of events of a commit.
 const EVENTS: [f64; 6] = [1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0];
@@ -97,8 +98,12 @@ impl Metrics {
         registry.register("wane_requests", "Requests by route and status", self.requests.clone());
         registry.register("wane_request_seconds", "Time from head to answer", self.seconds.clone());
         registry.register("wane_events", "Events that came in, by what became of them", self.events.clone());
-        registry.register("wane_commit_seconds", "Time of each commit of events", self.commits.clone());
-        registry.register("wane_commit_events", "Events of each commit", self.commit_events.clone());
+        registry.register("wane_commit_seconds", "Time of each commit", self.commits.clone());
+        registry.register(
+            "wane_commit_events",
+            "Events and feedback of each commit",
+            self.commit_events.clone(),
+        );
         registry.register("wane_erasures", "Users erased", self.erasures.clone());
         registry.register(
             "wane_history_lookups",

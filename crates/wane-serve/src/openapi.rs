@@ -99,7 +99,7 @@ fn fields(schema: &Value) -> Markup {
 
 /// Of which form a value is, in a few words.
 fn form(schema: &Value) -> Markup {
-    if let Some(kinds) = schema["oneOf"].as_array() {
+    if let Some(kinds) = choices(schema) {
         return html! { @for (place, kind) in kinds.iter().enumerate() { @if place > 0 { " or " } (form(kind)) } };
     }
     match &schema["type"] {
@@ -108,15 +108,20 @@ fn form(schema: &Value) -> Markup {
         Value::Array(kinds) => html! { (kinds.iter().map(text).collect::<Vec<_>>().join(" or ")) },
         _ => match schema["enum"].as_array() {
             Some(values) => html! { (values.iter().map(text).collect::<Vec<_>>().join(", ")) },
+            None if schema["$ref"].is_null() => html! { "anything" },
             None => named(schema),
         },
     }
 }
 
+fn choices(schema: &Value) -> Option<&Vec<Value>> {
+    schema["oneOf"].as_array().or(schema["anyOf"].as_array())
+}
+
 /// A link to what is described below.
 fn named(schema: &Value) -> Markup {
     let name = text(&schema["$ref"]).rsplit('/').next().unwrap_or_default();
-    match schema["oneOf"].as_array() {
+    match choices(schema) {
         Some(_) => form(schema),
         None if name.is_empty() => html! {},
         None => html! { a href={ "#" (name) } { (name) } },

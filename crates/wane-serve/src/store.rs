@@ -138,6 +138,7 @@ impl Store {
             reason,
             remedy: "Use the program that wrote it, or give a new folder",
         })?;
+        check_program(&connection, folder)?;
         prepare(&connection, durability).map_err(of_sqlite)?;
         if is_new { make_tables(&mut connection) } else { check_tables(&connection) }.map_err(of_sqlite)?;
         let debt = if is_owed(&connection).map_err(of_sqlite)? { Debt::File } else { Debt::Log };
@@ -237,13 +238,24 @@ impl Store {
 
     fn pay_unless_read(&mut self, patience: Duration) {
         // While somebody reads, what is wiped would only make the log longer.
-        if self.debt == Debt::File && self.empty_log(patience) && scrub(&mut self.connection).is_ok() {
-            self.debt = Debt::Log;
+        if self.debt == Debt::File && self.empty_log(patience) {
+            self.debt = self.wiped();
         }
         if self.debt == Debt::Log && self.empty_log(patience) {
             self.debt = Debt::Nothing;
             // Where this fails, the next start does it all again.
             let _ = self.connection.execute("DELETE FROM own WHERE name = 'owed'", []);
+        }
+    }
+
+    /// Wipes the gaps of pages; what is owed after that.
+    fn wiped(&mut self) -> Debt {
+        match scrub(&mut self.connection) {
+            Ok(_) => Debt::Log,
+            Err(error) => {
+                tracing::warn!(%error, "what was erased could not be wiped yet; it is tried again");
+                Debt::File
+            }
         }
     }
 
@@ -378,6 +390,21 @@ fn is_new(connection: &Connection) -> rusqlite::Result<std::result::Result<bool,
         (0, _) => Err(format!("{FILE} has tables of another program")),
         (VERSION, _) => Ok(false),
         _ => Err(format!("the state is of version {version}, and {VERSION} can be read")),
+    })
+}
+
+/// Fails where SQLite was compiled without the table of its pages: nothing could be erased for good then.
+fn check_program(connection: &Connection, folder: &Path) -> Result<()> {
+    let has_pages =
+        connection.query_row("SELECT sqlite_compileoption_used('ENABLE_DBPAGE_VTAB')", [], |row| row.get(0));
+    if has_pages.map_err(|error| Error::state(folder, &error))? {
+        return Ok(());
+    }
+    Err(Error::State {
+        path: folder.to_owned(),
+        reason: "this program's SQLite has no table of its pages, so what is erased could not be wiped"
+            .to_owned(),
+        remedy: "Compile it within the project's folder, whose .cargo/config.toml turns that on",
     })
 }
 

@@ -1,28 +1,24 @@
-//! Random choices from a seed: SplitMix64, which is enough for choosing what to send.
+//! Random choices from a seed.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 /// A stream of random numbers.
-#[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+#[derive(Debug)]
+pub(crate) struct Random(StdRng);
 
 impl Random {
     /// The stream of a seed and a place: others of the same seed are independent of it.
     pub(crate) fn new(seed: u64, place: u64) -> Self {
-        let mut random = Self(seed ^ place.wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        random.next();
-        random
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ (bits >> 31)
+        let mut both = [0; 32];
+        both[..8].copy_from_slice(&seed.to_le_bytes());
+        both[8..16].copy_from_slice(&place.to_le_bytes());
+        Self(StdRng::from_seed(both))
     }
 
     /// A number below another.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
+        self.0.random_range(0..end.max(1))
     }
 
     /// True so many times in a hundred.
