@@ -23,5 +23,6 @@ pub use features::Features;
 pub use mined::{Mined, Pairing};
 pub use read::{CatalogueFile, CatalogueInspection, CatalogueMap, read_catalogue};
 pub use relations::Relation;
+pub(crate) use texts::eigen;
 pub use texts::{Reduction, Texts};
 pub use write::write_catalogue;

@@ -103,7 +103,7 @@ fn principal_axes(rows: &[f32], dim: usize, n: usize, most: usize) -> Vec<f32> {
 
 /// Eigenvalues of a symmetric matrix, ascending, and its eigenvectors by columns. On one thread: sums are taken in one order on any
 /// machine.
-fn eigen(matrix: &Mat<f32>) -> Option<(Vec<f32>, Mat<f32>)> {
+pub(crate) fn eigen(matrix: &Mat<f32>) -> Option<(Vec<f32>, Mat<f32>)> {
     let n = matrix.nrows();
     let (mut values, mut vectors) = (Diag::<f32>::zeros(n), Mat::<f32>::zeros(n, n));
     let need = self_adjoint_evd_scratch::<f32>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());

@@ -107,7 +107,7 @@ impl ApproximateIndex {
             let offsets = members.iter().filter_map(|&item| offsets.get(item as usize).copied());
             cells.push(Cell::new(first..items.len() / LANES, rows, centre, offsets));
         }
-        let codes = Codes::new(dim, items.len(), |slot| match items[slot] {
+        let codes = Codes::new(&exact.axes(), items.len(), |slot| match items[slot] {
             NOBODY => &[],
             item => exact.row(item as usize),
         });
@@ -132,7 +132,7 @@ impl ApproximateIndex {
         if k == 0 {
             return Vec::new();
         }
-        let coded = CodedQuery::new(query, self.exact.dim());
+        let coded = self.codes.query(query);
         let mut best = Shortlist::new(k, &keep);
         let mut cells = self.promises(query);
         let mut left = self.codes.n_blocks() / SHARE;

@@ -1,24 +1,36 @@
 //! Vectors rounded to a byte per place, and a bound that no score exceeds.
 //!
-//! A vector `e` is kept as `step * c`, with integers `c` of -127 to 127, `step = max |e_j| / 127`, and the length
-//! of what rounding lost, `lost = |e - step * c|`. A question `q` is rounded likewise, to 16 bits. By Cauchy-Schwarz
+//! A vector `e` is kept as `step * c`: integers `c` of -127 to 127 along a few [`Axes`] `u` that hold most of all vectors' length,
+//! `step = max |u_k . e| / 127`, and the length `rest = |e'|` of what they leave, `e' = e - step sum_k c_k u_k`. With `p_k = u_k . q`
+//! and `q' = q - sum_k p_k u_k` a score is
 //!
-//! `q . e <= step_q * step * (c_q . c) + |q| * lost + |q - step_q * c_q| * |step * c|`
+//! `q . e = step (c . p) + q' . e' + sum_k p_k (u_k . e') <= step (c . p) + |q'| rest + |p| |u . e'|`
 //!
-//! and `|step * c| <= 127 * sqrt(dim) * step`. So `bound = step * (step_q * (c_q . c) + a) + b * lost`, where `a` and
-//! `b` depend on the question only. They also hold what floats lose: in `dot`, which is off by at most
-//! `(dim + 4) * 2^-24 * |q| |e|`, and in the bound itself. Steps and lengths are at least 1e-18, so that what is lost
-//! to underflow stays below `b * lost`; a vector or question that is longer than 1e18, or no number, has a `lost` or
-//! `b` of infinity, thus a bound that excludes nothing. Adding an offset rounds monotonically, so the bound of the dot
-//! product plus the offset bounds the score as it is computed, to the last bit.
+//! by Cauchy-Schwarz, whatever the axes; good ones make the bound narrow (Teflioudi and Gemulla, "Exact and Approximate Maximum Inner
+//! Product Search with LEMP", TODS 2016; Li and others, "FEXIPRO", SIGMOD 2017). Along the axes little is left of `e'`, what rounding
+//! took: `|u . e'| <= worst * step`, with the greatest such ratio of all vectors. `p` is rounded likewise, to 16 bits, to `step_q c_q`:
+//! another `|p - step_q c_q| |step c|`, where `|step c| <= 127 * sqrt(axes) * step`. Where all places are axes nothing but roundings is
+//! left, and `q . e' <= |q| rest` says it better.
+//!
+//! Vectors are kept along few axes, where few say most, and along all: the few exclude nearly all blocks of vectors, and what they do not
+//! exclude is looked at along all.
+//!
+//! So `bound = step * (step_q * (c_q . c) + a) + b * rest`, where `a` and `b` depend on the question only. They also hold what floats
+//! lose: in `dot`, which is off by at most `(dim + 4) * 2^-24 * |q| |e|`, and in the bound itself. Steps and lengths are at least 1e-18,
+//! so that what is lost to underflow stays below `b * rest`; a vector or question that is longer than 1e18, or no number, has a `rest`
+//! or `b` of infinity, thus a bound that excludes nothing. Adding an offset rounds monotonically, so the bound of the dot product plus
+//! the offset bounds the score as it is computed, to the last bit.
 //!
 //! Sixteen vectors make a block, two places of each at a time: so their integer products are summed side by side in
 //! registers (`pmaddwd` on x86 with AVX2), nothing is summed across, and the sums are the same on every machine.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use pulp::NullaryFnOnce;
 use rayon::prelude::*;
+
+use super::axes::Axes;
 
 /// Vectors of a block.
 pub(super) const LANES: usize = 16;
@@ -29,6 +41,8 @@ pub(super) const MAX_DIM: usize = 65_536;
 const ITEM_CODES: f64 = 127.0;
 const SHORTEST: f64 = 1e-18;
 const LONGEST: f64 = 1e18;
+/// A step is at least this part of a vector's length: below, what doubles lose would be more than rounding takes.
+const FINEST: f64 = 1e-9;
 /// Half the distance from 1 to the next float.
 const ROUNDING: f64 = (f32::EPSILON / 2.0) as f64;
 /// What figures computed in double precision, or cut to single, are raised by to stay bounds.
@@ -43,52 +57,65 @@ type PairCodes = [i8; 2 * LANES];
 /// Rounded vectors, in blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Codes {
+    /// The roughest first; each excludes what it can.
+    levels: Vec<Level>,
+}
+
+/// Vectors along some axes.
+#[derive(Debug, Clone)]
+struct Level {
+    axes: Arc<Axes>,
     pairs: usize,
     /// `pairs` in a row for each block.
     codes: Vec<PairCodes>,
     /// One per block.
     errors: Vec<Errors>,
+    /// Of all vectors, the most that rounding left along the axes, in steps.
+    worst: f64,
 }
 
 #[derive(Debug, Clone)]
 struct Errors {
     step: Lanes<f32>,
-    lost: Lanes<f32>,
+    rest: Lanes<f32>,
 }
 
-/// A rounded question.
+/// A rounded question, for each level.
 #[derive(Debug)]
 pub(super) struct CodedQuery {
+    levels: Vec<LevelQuery>,
+}
+
+#[derive(Debug)]
+struct LevelQuery {
     codes: Vec<[i16; 2]>,
     step: f32,
     per_step: f32,
-    per_lost: f32,
+    per_rest: f32,
 }
 
 impl Codes {
-    /// Rounds vectors of `dim` places; one that `row` gives shorter is followed by zeros.
-    pub(super) fn new<'a>(dim: usize, n_rows: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
-        let (pairs, blocks) = (dim.div_ceil(2), n_rows.div_ceil(LANES));
-        let mut codes = vec![[0; 2 * LANES]; pairs * blocks];
-        let errors = codes
-            .par_chunks_exact_mut(pairs)
-            .enumerate()
-            .map(|(block, codes)| {
-                let mut errors = Errors { step: [0.0; LANES], lost: [0.0; LANES] };
-                for lane in 0..LANES.min(n_rows - block * LANES) {
-                    let (step, lost) = round_vector(row(block * LANES + lane), |place, code| {
-                        codes[place / 2][2 * lane + place % 2] = code;
-                    });
-                    (errors.step[lane], errors.lost[lane]) = (step, lost);
-                }
-                errors
-            })
-            .collect();
-        Self { pairs, codes, errors }
+    /// Rounds vectors along axes; one that `row` gives shorter than they are is followed by zeros.
+    pub(super) fn new<'a>(
+        axes: &[Arc<Axes>],
+        n_rows: usize,
+        row: impl Fn(usize) -> &'a [f32] + Sync,
+    ) -> Self {
+        Self { levels: axes.iter().map(|axes| Level::new(Arc::clone(axes), n_rows, &row)).collect() }
+    }
+
+    /// Along which vectors are rounded, the fewest first.
+    pub(super) fn axes(&self) -> Vec<Arc<Axes>> {
+        self.levels.iter().map(|level| Arc::clone(&level.axes)).collect()
+    }
+
+    /// Rounds a question: places it lacks are zeros, places it has too many are ignored.
+    pub(super) fn query(&self, query: &[f32]) -> CodedQuery {
+        CodedQuery { levels: self.levels.iter().map(|level| level.query(query)).collect() }
     }
 
     pub(super) fn n_blocks(&self) -> usize {
-        self.errors.len()
+        self.levels.first().map_or(0, |level| level.errors.len())
     }
 
     /// Calls `reach` for each vector of the blocks whose bound plus its offset is not below the bar, and takes what
@@ -109,59 +136,96 @@ impl Codes {
     }
 }
 
-impl CodedQuery {
-    /// Rounds a question for vectors of `dim` places: places it lacks are zeros, places it has too many are ignored.
-    pub(super) fn new(query: &[f32], dim: usize) -> Self {
-        let query = &query[..query.len().min(dim)];
-        let most = f64::from(i32::MAX) / (ITEM_CODES * (dim.next_multiple_of(2) as f64));
-        let most = most.min(f64::from(i16::MAX)).floor();
-        let step = step_of(query, most);
-        let mut codes = vec![[0i16; 2]; dim.div_ceil(2)];
-        let mut lost = 0.0;
-        for (place, &value) in query.iter().enumerate() {
-            let code = (f64::from(value) / f64::from(step)).round();
-            codes[place / 2][place % 2] = code as i16;
-            lost += (f64::from(value) - f64::from(step) * code).powi(2);
-        }
-        let (length, lost) = (length(query), lost.sqrt());
+impl Level {
+    fn new<'a>(axes: Arc<Axes>, n_rows: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
+        let (pairs, blocks) = (axes.len().div_ceil(2), n_rows.div_ceil(LANES));
+        let mut codes = vec![[0; 2 * LANES]; pairs * blocks];
+        let rounded: Vec<(Errors, f64)> = codes
+            .par_chunks_exact_mut(pairs)
+            .enumerate()
+            .map(|(block, codes)| {
+                let mut errors = Errors { step: [0.0; LANES], rest: [0.0; LANES] };
+                let mut worst = 0.0f64;
+                for lane in 0..LANES.min(n_rows - block * LANES) {
+                    let own = round_vector(&axes, row(block * LANES + lane), |place, code| {
+                        codes[place / 2][2 * lane + place % 2] = code;
+                    });
+                    (errors.step[lane], errors.rest[lane]) = (own.step, own.rest);
+                    worst = worst.max(own.left);
+                }
+                (errors, worst)
+            })
+            .collect();
+        let worst = rounded.iter().fold(0.0, |worst: f64, own| worst.max(own.1));
+        Self { axes, pairs, codes, errors: rounded.into_iter().map(|own| own.0).collect(), worst }
+    }
+
+    fn query(&self, query: &[f32]) -> LevelQuery {
+        let axes = &*self.axes;
+        let query = &query[..query.len().min(axes.dim())];
+        let length = length(query.iter().copied().map(f64::from));
         if length.is_nan() || length > LONGEST {
-            return Self {
-                codes: vec![[0; 2]; dim.div_ceil(2)],
-                step: 0.0,
-                per_step: 0.0,
-                per_lost: f32::INFINITY,
-            };
+            let codes = vec![[0; 2]; self.pairs];
+            return LevelQuery { codes, step: 0.0, per_step: 0.0, per_rest: f32::INFINITY };
         }
-        let float_error = (dim as f64 + 16.0) * ROUNDING;
-        let per_step = ITEM_CODES * (dim as f64).sqrt() * (lost + float_error * (length + lost));
-        let per_lost = length * (1.0 + float_error) + SHORTEST;
-        Self { codes, step, per_step: (per_step * MARGIN) as f32, per_lost: (per_lost * MARGIN) as f32 }
+        let along = axes.along(query);
+        let most = f64::from(i32::MAX) / (ITEM_CODES * (2 * self.pairs) as f64);
+        let step = step_of(&along, most.min(f64::from(i16::MAX)).floor());
+        let mut codes = vec![[0i16; 2]; self.pairs];
+        let mut lost = 0.0;
+        for (place, &value) in along.iter().enumerate() {
+            let code = (value / f64::from(step)).round();
+            codes[place / 2][place % 2] = code as i16;
+            lost += (value - f64::from(step) * code).powi(2);
+        }
+        let (size, lost) = (self::length(along.iter().copied()), lost.sqrt());
+        let (rest, left) = match axes.are_places() {
+            true => (length, 0.0),
+            false => (self::length(axes.rest(query, &along).into_iter()), self.worst * size),
+        };
+        let float_error = (axes.dim() as f64 + 16.0) * ROUNDING;
+        let longest_codes = ITEM_CODES * (axes.len() as f64).sqrt();
+        let per_step = longest_codes * (lost + float_error * (axes.stretch() * length + size + lost))
+            + left * (1.0 + float_error);
+        let per_rest = rest * (1.0 + float_error) + float_error * length + SHORTEST;
+        LevelQuery { codes, step, per_step: (per_step * MARGIN) as f32, per_rest: (per_rest * MARGIN) as f32 }
     }
 }
 
-/// Gives the codes of a vector's places to `put`; returns the step and the length of what was lost.
-fn round_vector(vector: &[f32], mut put: impl FnMut(usize, i8)) -> (f32, f32) {
-    let length = length(vector);
+/// What is kept of a vector beside its codes.
+struct Rounded {
+    step: f32,
+    rest: f32,
+    /// Along the axes, in steps.
+    left: f64,
+}
+
+/// Gives the codes of a vector along the axes to `put`.
+fn round_vector(axes: &Axes, vector: &[f32], mut put: impl FnMut(usize, i8)) -> Rounded {
+    let length = length(vector.iter().copied().map(f64::from));
     if length.is_nan() || length > LONGEST {
-        return (0.0, f32::INFINITY);
+        return Rounded { step: 0.0, rest: f32::INFINITY, left: 0.0 };
     }
-    let step = step_of(vector, ITEM_CODES);
-    let mut lost = 0.0;
-    for (place, &value) in vector.iter().enumerate() {
-        let code = (f64::from(value) / f64::from(step)).round().clamp(-ITEM_CODES, ITEM_CODES);
+    let mut along = axes.along(vector);
+    let step = step_of(&along, ITEM_CODES).max((FINEST * length) as f32);
+    for (place, value) in along.iter_mut().enumerate() {
+        let code = (*value / f64::from(step)).round().clamp(-ITEM_CODES, ITEM_CODES);
         put(place, code as i8);
-        lost += (f64::from(value) - f64::from(step) * code).powi(2);
+        *value = f64::from(step) * code;
     }
-    (step, ((lost.sqrt() + SHORTEST) * MARGIN) as f32)
+    let rest = axes.rest(vector, &along);
+    let left = self::length(axes.along(&rest).into_iter()) / f64::from(step);
+    let rest = (self::length(rest.into_iter()) + SHORTEST) * MARGIN;
+    Rounded { step, rest: rest as f32, left }
 }
 
-fn step_of(vector: &[f32], most: f64) -> f32 {
-    let greatest = vector.iter().fold(0.0f32, |greatest, value| greatest.max(value.abs()));
-    (f64::from(greatest) / most).max(SHORTEST) as f32
+fn step_of(values: &[f64], most: f64) -> f32 {
+    let greatest = values.iter().fold(0.0f64, |greatest, value| greatest.max(value.abs()));
+    (greatest / most).max(SHORTEST) as f32
 }
 
-fn length(vector: &[f32]) -> f64 {
-    vector.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+fn length(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
 /// How the integer products of a block are summed: the same sums, faster or slower.
@@ -218,12 +282,16 @@ impl<D: Dots, O: Fn(usize) -> Lanes<f32>, R: FnMut(usize) -> f32> NullaryFnOnce 
 
     #[inline(always)]
     fn call(mut self) {
-        let (codes, query, pairs) = (self.codes, self.query, self.codes.pairs);
-        for block in self.blocks {
-            let dots = self.dots.dots(&codes.codes[block * pairs..][..pairs], &query.codes);
-            let bounds = bounds(query, &codes.errors[block], &dots, &(self.offsets)(block));
-            if bounds.iter().fold(true, |all, &bound| all & (bound < self.bar)) {
-                continue;
+        let (levels, queries) = (&self.codes.levels, &self.query.levels);
+        'blocks: for block in self.blocks {
+            let offsets = (self.offsets)(block);
+            let mut bounds = [f32::INFINITY; LANES];
+            for (level, query) in levels.iter().zip(queries) {
+                let dots = self.dots.dots(&level.codes[block * level.pairs..][..level.pairs], &query.codes);
+                bounds = self::bounds(query, &level.errors[block], &dots, &offsets);
+                if bounds.iter().fold(true, |all, &bound| all & (bound < self.bar)) {
+                    continue 'blocks;
+                }
             }
             for (lane, &bound) in bounds.iter().enumerate() {
                 // A bound that is no number excludes nothing.
@@ -236,12 +304,12 @@ impl<D: Dots, O: Fn(usize) -> Lanes<f32>, R: FnMut(usize) -> f32> NullaryFnOnce 
 }
 
 #[inline(always)]
-fn bounds(query: &CodedQuery, errors: &Errors, dots: &Lanes<i32>, offsets: &Lanes<f32>) -> Lanes<f32> {
+fn bounds(query: &LevelQuery, errors: &Errors, dots: &Lanes<i32>, offsets: &Lanes<f32>) -> Lanes<f32> {
     let mut bounds = [0.0; LANES];
     // Not `array::from_fn`: what is not inlined here is compiled for the narrowest vectors.
     for (lane, bound) in bounds.iter_mut().enumerate() {
         let coded = errors.step[lane] * (query.step * dots[lane] as f32 + query.per_step);
-        *bound = coded + query.per_lost * errors.lost[lane] + offsets[lane];
+        *bound = coded + query.per_rest * errors.rest[lane] + offsets[lane];
     }
     bounds
 }
@@ -269,12 +337,12 @@ mod tests {
     #[test]
     fn the_longest_vectors_do_not_overflow() {
         let ones = vec![1.0f32; MAX_DIM];
-        let codes = Codes::new(MAX_DIM, 1, |_| &ones);
-        let query = CodedQuery::new(&ones, MAX_DIM);
+        let level = Level::new(Arc::new(Axes::places(MAX_DIM)), 1, |_| &ones);
+        let query = level.query(&ones);
         let sum: i64 = query.codes.as_flattened().iter().map(|&code| i64::from(code) * 127).sum();
         assert!(sum <= i64::from(i32::MAX));
         let bound =
-            bounds(&query, &codes.errors[0], &Plain.dots(&codes.codes, &query.codes), &[0.0; LANES])[0];
+            bounds(&query, &level.errors[0], &Plain.dots(&level.codes, &query.codes), &[0.0; LANES])[0];
         assert!(bound >= MAX_DIM as f32 && bound < 1.1 * MAX_DIM as f32, "{bound}");
     }
 }

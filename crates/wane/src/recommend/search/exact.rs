@@ -1,16 +1,18 @@
 //! The best items of `q . e_j + offset_j`, exactly as scoring all of them and sorting would give.
 //!
-//! All vectors are kept twice: as they are, and rounded to a byte per place. A pass over the rounded ones, a quarter
-//! of the memory, gives each item a bound that its score cannot exceed (`codes` says why). The item is rescored from
-//! the vector itself only if its bound reaches the `k`-th best score so far, and what was not rescored is
-//! worse than `k` items for certain. So the result is exact: same items, same bits, same order among ties.
+//! Vectors are also kept rounded to a byte per place, along a few axes if these say most and along all places. A pass over the
+//! few, a sixteenth of the memory, then over what is left along all, gives each item a bound that its score cannot exceed
+//! (`codes` says why). The item is rescored from the vector itself only if its bound reaches the `k`-th best score so far, and
+//! what was not rescored is worse than `k` items for certain. So the result is exact: same items, same bits, same order
+//! among ties.
 //!
-//! The cost: one byte per place and item, and about two hundred rescored items. Where bounds say nothing (vectors longer
+//! The cost: one byte per axis and item, and about two hundred rescored items. Where bounds say nothing (vectors longer
 //! than 1e18) every item is rescored, which is slow and still right.
 
 use std::sync::Arc;
 
-use super::codes::{CodedQuery, Codes, LANES, MAX_DIM};
+use super::axes::Axes;
+use super::codes::{Codes, LANES, MAX_DIM};
 use super::dot::dot;
 use super::shortlist::Shortlist;
 use crate::error::{Error, Result};
@@ -36,7 +38,9 @@ impl ExactIndex {
             let expected = format!("1 to {MAX_DIM}, a divisor of the {} numbers", vectors.len());
             return Err(Error::setting("dim", expected, dim));
         }
-        let codes = Codes::new(dim, vectors.len() / dim, |item| &vectors[item * dim..][..dim]);
+        let few = Axes::principal(dim, vectors.chunks_exact(dim));
+        let axes: Vec<_> = few.into_iter().chain([Axes::places(dim)]).map(Arc::new).collect();
+        let codes = Codes::new(&axes, vectors.len() / dim, |item| &vectors[item * dim..][..dim]);
         Ok(Self { vectors, dim, codes })
     }
 
@@ -47,6 +51,11 @@ impl ExactIndex {
 
     pub(super) fn dim(&self) -> usize {
         self.dim
+    }
+
+    /// Along which the vectors are rounded.
+    pub(super) fn axes(&self) -> Vec<Arc<Axes>> {
+        self.codes.axes()
     }
 
     /// The vector of an item.
@@ -69,7 +78,7 @@ impl ExactIndex {
         if k == 0 {
             return Vec::new();
         }
-        let coded = CodedQuery::new(query, self.dim);
+        let coded = self.codes.query(query);
         let mut best = Shortlist::new(k, keep);
         let (whole, rest) = offsets[..offsets.len().min(self.n_items())].as_chunks::<LANES>();
         let mut last = [f32::NEG_INFINITY; LANES];

@@ -5,6 +5,7 @@
 //! function, so a score does not depend on which was picked.
 
 mod approximate;
+mod axes;
 mod cells;
 mod codes;
 mod dot;
