@@ -167,6 +167,21 @@ impl GreatestReasons {
     /// Adds a share; the reason is made only if it may be among the greatest. A share of 0 is no reason.
     pub(crate) fn add(&mut self, share: f64, reason: impl FnOnce() -> Reason) {
         self.sum += share;
+        self.offer(share, reason);
+    }
+
+    /// Adds shares of which those at or above the bar are also [offered](Self::offer).
+    pub(crate) fn add_sum(&mut self, shares: f64) {
+        self.sum += shares;
+    }
+
+    /// A share below it is not among the greatest, and need not be offered.
+    pub(crate) fn bar(&self) -> f64 {
+        self.bar
+    }
+
+    /// As [`add`](Self::add), of a share that is in the sum already.
+    pub(crate) fn offer(&mut self, share: f64, reason: impl FnOnce() -> Reason) {
         if share == 0.0 || share.abs() < self.bar {
             self.is_cut |= share != 0.0;
             return;

@@ -186,7 +186,7 @@ impl ApproximateIndex {
         self.codes.scan(
             coded,
             blocks,
-            |block| near[block - first],
+            |block| &near[block - first],
             best.bar(),
             |slot| {
                 let (item, offset) = (self.items[slot], near.as_flattened()[slot - first * LANES]);

@@ -38,7 +38,7 @@ impl Axes {
         dim: usize,
         vectors: impl ExactSizeIterator<Item = &'a [f32]>,
     ) -> Option<Self> {
-        let is_worth_it = dim <= MOST && dim >= 2 * GROUP;
+        let is_worth_it = (2 * GROUP..=MOST).contains(&dim);
         let rows = is_worth_it.then(|| principal(dim, vectors)).flatten()?;
         Some(Self { dim, rows })
     }

@@ -22,7 +22,7 @@
 //! the offset bounds the score as it is computed, to the last bit.
 //!
 //! Sixteen vectors make a block, two places of each at a time: so their integer products are summed side by side in
-//! registers (`pmaddwd` on x86 with AVX2), nothing is summed across, and the sums are the same on every machine.
+//! registers (`pmaddwd` on x86 with AVX2 or AVX-512), nothing is summed across, and the bounds are the same on every machine.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -51,8 +51,10 @@ const MARGIN: f64 = 1.0 + 1e-6;
 /// A number per vector of a block.
 pub(super) type Lanes<T> = [T; LANES];
 
-/// One pair of places of each vector of a block.
-type PairCodes = [i8; 2 * LANES];
+/// One pair of places of each vector of a block. It is read at once, and not from two lines of the cache.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(32))]
+struct PairCodes([i8; 2 * LANES]);
 
 /// Rounded vectors, in blocks.
 #[derive(Debug, Clone)]
@@ -75,6 +77,7 @@ struct Level {
 }
 
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 struct Errors {
     step: Lanes<f32>,
     rest: Lanes<f32>,
@@ -120,26 +123,30 @@ impl Codes {
 
     /// Calls `reach` for each vector of the blocks whose bound plus its offset is not below the bar, and takes what
     /// it returns for the next bar. Places behind the last vector may be among them.
-    pub(super) fn scan(
+    pub(super) fn scan<'a>(
         &self,
         query: &CodedQuery,
         blocks: Range<usize>,
-        offsets: impl Fn(usize) -> Lanes<f32>,
+        offsets: impl Fn(usize) -> &'a Lanes<f32>,
         bar: f32,
         reach: impl FnMut(usize) -> f32,
     ) {
         #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = pulp::x86::V3::try_new() {
-            return simd.vectorize(Scan { codes: self, query, blocks, offsets, bar, reach, dots: simd });
+        if let Some(simd) = pulp::x86::V4::try_new() {
+            return simd.vectorize(Scan { codes: self, query, blocks, offsets, bar, reach, machine: simd });
         }
-        Scan { codes: self, query, blocks, offsets, bar, reach, dots: Plain }.call();
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            return simd.vectorize(Scan { codes: self, query, blocks, offsets, bar, reach, machine: simd });
+        }
+        Scan { codes: self, query, blocks, offsets, bar, reach, machine: Plain }.call();
     }
 }
 
 impl Level {
     fn new<'a>(axes: Arc<Axes>, n_rows: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
         let (pairs, blocks) = (axes.len().div_ceil(2), n_rows.div_ceil(LANES));
-        let mut codes = vec![[0; 2 * LANES]; pairs * blocks];
+        let mut codes = vec![PairCodes([0; 2 * LANES]); pairs * blocks];
         let rounded: Vec<(Errors, f64)> = codes
             .par_chunks_exact_mut(pairs)
             .enumerate()
@@ -148,7 +155,7 @@ impl Level {
                 let mut worst = 0.0f64;
                 for lane in 0..LANES.min(n_rows - block * LANES) {
                     let own = round_vector(&axes, row(block * LANES + lane), |place, code| {
-                        codes[place / 2][2 * lane + place % 2] = code;
+                        codes[place / 2].0[2 * lane + place % 2] = code;
                     });
                     (errors.step[lane], errors.rest[lane]) = (own.step, own.rest);
                     worst = worst.max(own.left);
@@ -228,90 +235,128 @@ fn length(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// How the integer products of a block are summed: the same sums, faster or slower.
-trait Dots: Copy {
-    fn dots(self, block: &[PairCodes], query: &[[i16; 2]]) -> Lanes<i32>;
+/// How the bounds of a block are worked out: the same bounds, faster or slower.
+trait Machine: Copy {
+    /// A bit for each vector whose bound is not below the bar; one that is no number excludes nothing.
+    fn reach(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>, bar: f32) -> u16;
+}
+
+/// What a level has of a block.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    codes: &'a [PairCodes],
+    errors: &'a Errors,
 }
 
 #[derive(Clone, Copy)]
 struct Plain;
 
-impl Dots for Plain {
+impl Machine for Plain {
     #[inline(always)]
-    fn dots(self, block: &[PairCodes], query: &[[i16; 2]]) -> Lanes<i32> {
+    fn reach(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>, bar: f32) -> u16 {
         let mut sums = [0; LANES];
-        for (codes, pair) in block.iter().zip(query) {
-            for (sum, code) in sums.iter_mut().zip(codes.as_chunks::<2>().0) {
+        for (codes, pair) in block.codes.iter().zip(&query.codes) {
+            for (sum, code) in sums.iter_mut().zip(codes.0.as_chunks::<2>().0) {
                 *sum += i32::from(code[0]) * i32::from(pair[0]) + i32::from(code[1]) * i32::from(pair[1]);
             }
         }
-        sums
+        let mut reached = 0;
+        for (lane, sum) in sums.into_iter().enumerate() {
+            let coded = block.errors.step[lane] * (query.step * sum as f32 + query.per_step);
+            let bound = coded + query.per_rest * block.errors.rest[lane] + offsets[lane];
+            reached |= u16::from(bound >= bar || bound.is_nan()) << lane;
+        }
+        reached
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Dots for pulp::x86::V3 {
+impl Machine for pulp::x86::V3 {
     #[inline(always)]
-    fn dots(self, block: &[PairCodes], query: &[[i16; 2]]) -> Lanes<i32> {
+    fn reach(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>, bar: f32) -> u16 {
         let mut sums = [self.splat_i32x8(0); 2];
-        for (codes, pair) in block.iter().zip(query) {
+        for (codes, pair) in block.codes.iter().zip(&query.codes) {
             let pairs: pulp::i16x16 = pulp::cast(self.splat_i32x8(pulp::cast(*pair)));
-            let halves: [pulp::i8x16; 2] = pulp::cast(*codes);
+            let halves: [pulp::i8x16; 2] = pulp::cast(codes.0);
             for (sum, half) in sums.iter_mut().zip(halves) {
                 let half = self.convert_i8x16_to_i16x16(half);
                 *sum = self.wrapping_add_i32x8(*sum, self.multiply_wrapping_add_adjacent_i16x16(half, pairs));
             }
         }
-        pulp::cast(sums)
+        let all = |value| self.splat_f32x8(value);
+        let half = |values: &Lanes<f32>, half: usize| -> pulp::f32x8 {
+            let both: [pulp::f32x8; 2] = pulp::cast(*values);
+            both[half]
+        };
+        let mut reached = 0;
+        for (number, sum) in sums.into_iter().enumerate() {
+            let sum = self.mul_f32x8(all(query.step), self.convert_i32x8_to_f32x8(sum));
+            let coded =
+                self.mul_f32x8(half(&block.errors.step, number), self.add_f32x8(sum, all(query.per_step)));
+            let rest = self.mul_f32x8(all(query.per_rest), half(&block.errors.rest, number));
+            let bound = self.add_f32x8(self.add_f32x8(coded, rest), half(offsets, number));
+            let is_reached = self.cmp_not_lt_f32x8(bound, all(bar));
+            reached |= (self.avx._mm256_movemask_ps(pulp::cast(is_reached)) as u16) << (8 * number);
+        }
+        reached
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Machine for pulp::x86::V4 {
+    #[inline(always)]
+    fn reach(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>, bar: f32) -> u16 {
+        let mut sum = self.splat_i32x16(0);
+        for (codes, pair) in block.codes.iter().zip(&query.codes) {
+            let pairs: pulp::i16x32 = pulp::cast(self.splat_i32x16(pulp::cast(*pair)));
+            let codes = self.convert_i8x32_to_i16x32(pulp::cast(codes.0));
+            sum = self.wrapping_add_i32x16(sum, self.multiply_wrapping_add_adjacent_i16x32(codes, pairs));
+        }
+        let all = |value| self.splat_f32x16(value);
+        let sum = self.mul_f32x16(all(query.step), self.convert_i32x16_to_f32x16(sum));
+        let coded = self.mul_f32x16(pulp::cast(block.errors.step), self.add_f32x16(sum, all(query.per_step)));
+        let rest = self.mul_f32x16(all(query.per_rest), pulp::cast(block.errors.rest));
+        let bound = self.add_f32x16(self.add_f32x16(coded, rest), pulp::cast(*offsets));
+        self.cmp_not_lt_f32x16(bound, all(bar)).0
     }
 }
 
 /// The loop of [`Codes::scan`]: a value, so that it can be compiled for what the processor has.
-struct Scan<'a, D, O, R> {
+struct Scan<'a, O, R, M> {
     codes: &'a Codes,
     query: &'a CodedQuery,
     blocks: Range<usize>,
     offsets: O,
     bar: f32,
     reach: R,
-    dots: D,
+    machine: M,
 }
 
-impl<D: Dots, O: Fn(usize) -> Lanes<f32>, R: FnMut(usize) -> f32> NullaryFnOnce for Scan<'_, D, O, R> {
+impl<'o, O: Fn(usize) -> &'o Lanes<f32>, R: FnMut(usize) -> f32, M: Machine> NullaryFnOnce
+    for Scan<'_, O, R, M>
+{
     type Output = ();
 
     #[inline(always)]
     fn call(mut self) {
         let (levels, queries) = (&self.codes.levels, &self.query.levels);
-        'blocks: for block in self.blocks {
+        for block in self.blocks {
             let offsets = (self.offsets)(block);
-            let mut bounds = [f32::INFINITY; LANES];
+            let mut reached = u16::MAX;
             for (level, query) in levels.iter().zip(queries) {
-                let dots = self.dots.dots(&level.codes[block * level.pairs..][..level.pairs], &query.codes);
-                bounds = self::bounds(query, &level.errors[block], &dots, &offsets);
-                if bounds.iter().fold(true, |all, &bound| all & (bound < self.bar)) {
-                    continue 'blocks;
+                let codes = &level.codes[block * level.pairs..][..level.pairs];
+                let of_level = Block { codes, errors: &level.errors[block] };
+                reached &= self.machine.reach(of_level, query, offsets, self.bar);
+                if reached == 0 {
+                    break;
                 }
             }
-            for (lane, &bound) in bounds.iter().enumerate() {
-                // A bound that is no number excludes nothing.
-                if bound >= self.bar || bound.is_nan() {
-                    self.bar = (self.reach)(block * LANES + lane);
-                }
+            while reached != 0 {
+                self.bar = (self.reach)(block * LANES + reached.trailing_zeros() as usize);
+                reached &= reached - 1;
             }
         }
     }
-}
-
-#[inline(always)]
-fn bounds(query: &LevelQuery, errors: &Errors, dots: &Lanes<i32>, offsets: &Lanes<f32>) -> Lanes<f32> {
-    let mut bounds = [0.0; LANES];
-    // Not `array::from_fn`: what is not inlined here is compiled for the narrowest vectors.
-    for (lane, bound) in bounds.iter_mut().enumerate() {
-        let coded = errors.step[lane] * (query.step * dots[lane] as f32 + query.per_step);
-        *bound = coded + query.per_rest * errors.rest[lane] + offsets[lane];
-    }
-    bounds
 }
 
 #[cfg(test)]
@@ -322,14 +367,26 @@ mod tests {
     proptest! {
         #[test]
         #[cfg(target_arch = "x86_64")]
-        fn sums_are_the_same_on_each_machine(
-            block in proptest::collection::vec(proptest::array::uniform32(-127i8..=127), 1..40),
-            query in proptest::collection::vec(proptest::array::uniform2(-32_767i16..=32_767), 40),
+        fn bounds_are_the_same_on_each_machine(
+            codes in proptest::collection::vec(proptest::array::uniform32(-127i8..=127), 1..40),
+            errors in proptest::array::uniform32(prop_oneof![9 => 0f32..2.0, 1 => Just(f32::INFINITY)]),
+            pairs in proptest::collection::vec(proptest::array::uniform2(-32_767i16..=32_767), 40),
+            (step, per_step, per_rest) in (0f32..1e-6, 0f32..1e-3, 0f32..0.1),
+            offsets in proptest::array::uniform16(prop_oneof![9 => -1f32..1.0, 1 => Just(f32::NAN)]),
+            bar in -2f32..2.0,
         ) {
-            let query = &query[..block.len()];
+            let codes: Vec<PairCodes> = codes.into_iter().map(PairCodes).collect();
+            let mut own = Errors { step: [0.0; LANES], rest: [0.0; LANES] };
+            own.step.copy_from_slice(&errors[..LANES]);
+            own.rest.copy_from_slice(&errors[LANES..]);
+            let block = Block { codes: &codes, errors: &own };
+            let query = LevelQuery { codes: pairs[..codes.len()].to_vec(), step, per_step, per_rest };
+            let plain = Plain.reach(block, &query, &offsets, bar);
             if let Some(simd) = pulp::x86::V3::try_new() {
-                let sums = simd.vectorize(|| simd.dots(&block, query));
-                prop_assert_eq!(sums, Plain.dots(&block, query));
+                prop_assert_eq!(simd.vectorize(|| simd.reach(block, &query, &offsets, bar)), plain);
+            }
+            if let Some(simd) = pulp::x86::V4::try_new() {
+                prop_assert_eq!(simd.vectorize(|| simd.reach(block, &query, &offsets, bar)), plain);
             }
         }
     }
@@ -341,8 +398,8 @@ mod tests {
         let query = level.query(&ones);
         let sum: i64 = query.codes.as_flattened().iter().map(|&code| i64::from(code) * 127).sum();
         assert!(sum <= i64::from(i32::MAX));
-        let bound =
-            bounds(&query, &level.errors[0], &Plain.dots(&level.codes, &query.codes), &[0.0; LANES])[0];
-        assert!(bound >= MAX_DIM as f32 && bound < 1.1 * MAX_DIM as f32, "{bound}");
+        let block = Block { codes: &level.codes, errors: &level.errors[0] };
+        let reaches = |bar: f32| Plain.reach(block, &query, &[0.0; LANES], bar) & 1 == 1;
+        assert!(reaches(MAX_DIM as f32) && !reaches(1.1 * MAX_DIM as f32));
     }
 }

@@ -86,7 +86,7 @@ impl ExactIndex {
         self.codes.scan(
             &coded,
             0..self.codes.n_blocks(),
-            |block| whole.get(block).copied().unwrap_or(last),
+            |block| whole.get(block).unwrap_or(&last),
             best.bar(),
             |item| {
                 if let Some(&offset) =

@@ -26,6 +26,7 @@ use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
 use super::TraceModel;
+use super::past::Past;
 use crate::error::{Error, Result};
 use crate::events::ItemId;
 use crate::recommend::search::dot as product;
@@ -236,7 +237,8 @@ struct Parts {
 impl Parts {
     fn of(model: &TraceModel, question: &Question<'_>, number: u64, scores: &mut Scores) -> Self {
         let query = Query { history: question.history, as_of: question.as_of, candidates: None };
-        let spoken = model.spoken_by_link(&query, scores);
+        let past = model.past(&query);
+        let spoken = model.spoken_by_link(&past, scores);
         let (candidates, mut offsets) = match question.others {
             Some(others) => {
                 let candidates = sorted(others.iter().chain(&question.targets).copied());
@@ -248,8 +250,8 @@ impl Parts {
         let places = |items: &[ItemId]| -> Vec<usize> {
             items.iter().filter_map(|item| candidates.binary_search(item).ok()).collect()
         };
-        let (targets, familiar) = (places(&question.targets), places(&model.familiar(&query)));
-        let mut values = model.vector_parts(&query, &candidates);
+        let (targets, familiar) = (places(&question.targets), places(&model.familiar(&past)));
+        let mut values = model.vector_parts(&model.state(&past), &candidates);
         values.push(candidates.iter().map(|&item| model.bias(item)).collect());
         values.extend(model.popularity_parts(&query, &candidates));
         let (n_apart, more) = (values.len(), model.weights.group(Group::Familiar));
@@ -348,28 +350,26 @@ fn multiply(one: &[f32], other: &[f32], into: &mut [f32]) {
 
 impl TraceModel {
     /// What each relation says, before it is saturated: items with their sums.
-    fn spoken_by_link(&self, query: &Query<'_>, sums: &mut Scores) -> Vec<Vec<(ItemId, f32)>> {
+    fn spoken_by_link(&self, past: &Past, sums: &mut Scores) -> Vec<Vec<(ItemId, f32)>> {
         let mut spoken = Vec::with_capacity(self.links.len());
-        self.sum_links(query, None, sums, |_, sums| {
+        self.sum_links(past, None, sums, |_, sums| {
             spoken.push(sums.touched().iter().map(|&item| (item, sums.get(item))).collect());
         });
         spoken
     }
 
     /// The products of vectors with what each scale of the trace asks for.
-    fn vector_parts(&self, query: &Query<'_>, candidates: &[ItemId]) -> Vec<Vec<f32>> {
+    fn vector_parts(&self, state: &[f32], candidates: &[ItemId]) -> Vec<Vec<f32>> {
         let dim = self.weights.shape.dim;
-        let mut aged = vec![0.0; self.basis.len() * dim];
-        self.trace(query.history).at(&self.basis, query.as_of, &mut aged);
         let mixing = self.weights.group(Group::Mixing).chunks_exact((dim * dim).max(1));
-        let wanted = |(aged, mixing): (&[f32], &[f32])| {
+        let wanted = |(state, mixing): (&[f32], &[f32])| {
             let mut vector = vec![0.0; dim];
-            for (value, row) in aged.iter().zip(mixing.chunks_exact(dim)) {
+            for (value, row) in state.iter().zip(mixing.chunks_exact(dim)) {
                 add_scaled(&mut vector, *value, row);
             }
             vector
         };
-        let wanted: Vec<Vec<f32>> = aged.chunks_exact(dim.max(1)).zip(mixing).map(wanted).collect();
+        let wanted: Vec<Vec<f32>> = state.chunks_exact(dim.max(1)).zip(mixing).map(wanted).collect();
         let mut parts = vec![vec![0.0; candidates.len()]; wanted.len()];
         // An item's vector is fetched once, for all scales.
         Arch::new().dispatch(

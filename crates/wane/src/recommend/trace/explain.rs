@@ -6,65 +6,16 @@
 //! - By relation r it puts `g_r asinh(x_rj) / x_rj` of what it put into the sum `x_rj`: the saturated sum is shared in proportion.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use faer::Accum;
+use pulp::Arch;
 
 use super::TraceModel;
 use super::familiar::Familiarity;
-use crate::events::{Event, ItemId};
-use crate::recommend::search::dot;
-use crate::recommend::{Explanation, GreatestReasons, Query, Reason, Remainder};
-use crate::train::{Group, add_scaled, exp_all, product, recent, table, table_mut};
-
-/// A history as explanations read it, newest event first.
-struct Past {
-    events: Vec<PastEvent>,
-    /// What is left of each event in each scale, event by event.
-    decays: Vec<f32>,
-    scales: usize,
-    /// Places pushed up to each event, oldest first.
-    steps: Vec<u32>,
-}
-
-struct PastEvent {
-    /// Its place in the history.
-    place: usize,
-    age_days: f64,
-    event: Event,
-}
-
-impl Past {
-    fn of(model: &TraceModel, query: &Query<'_>) -> Self {
-        let steps = model.goal.steps(query.history);
-        let (mut events, mut decays) = (Vec::with_capacity(steps.len()), Vec::new());
-        for (place, newer, event) in model.newest_first(query) {
-            let age_days = query.as_of.days_since(event.time);
-            let rates = model.basis.rates.iter().zip(&model.basis.displacements);
-            decays.extend(rates.map(|(rate, push)| -(rate * age_days as f32 + push * newer as f32)));
-            events.push(PastEvent { place, age_days, event });
-        }
-        exp_all(&mut decays);
-        Self { events, decays, scales: model.basis.len(), steps }
-    }
-
-    fn decays(&self, number: usize) -> &[f32] {
-        self.decays.get(number * self.scales..(number + 1) * self.scales).unwrap_or_default()
-    }
-
-    /// The event as a reason, of which the weights of the scales are known.
-    fn reason(&self, number: usize, relation: Cow<'static, str>, weights: &[f32], share: f64) -> Reason {
-        let PastEvent { place, age_days, .. } = self.events[number];
-        let fresh: f32 = weights.iter().map(|weight| weight.abs()).sum();
-        let left = dot_of_sizes(weights, self.decays(number));
-        let decay = if fresh > 0.0 { f64::from(left / fresh) } else { 1.0 };
-        Reason { event: place, relation, age_days, decay, share }
-    }
-}
-
-fn dot_of_sizes(weights: &[f32], decays: &[f32]) -> f32 {
-    weights.iter().zip(decays).map(|(weight, decay)| weight.abs() * decay).sum()
-}
+use super::past::Past;
+use crate::events::ItemId;
+use crate::recommend::{Explanation, GreatestReasons, Query, Remainder};
+use crate::train::{Group, product, table, table_mut};
 
 /// The items that are explained: which has which place, without a table of all items.
 struct Places {
@@ -90,11 +41,49 @@ impl Places {
     }
 }
 
+/// The shares of an event in some items. Most of a long history's are too small to be reasons, which one look at all of them says.
+struct Shares {
+    of_event: Vec<f32>,
+    /// Of all events.
+    sums: Vec<f64>,
+    /// Shares below are not among an item's greatest.
+    bars: Vec<f32>,
+}
+
+impl Shares {
+    fn of(n_items: usize) -> Self {
+        Self { of_event: vec![0.0; n_items], sums: vec![0.0; n_items], bars: vec![0.0; n_items] }
+    }
+
+    /// Takes the next event: the weight of its type and what is left of it in each scale, and the products of its vector. Says whether
+    /// any of its shares may be among the greatest.
+    fn fill<'a>(&mut self, scales: impl Iterator<Item = (&'a f32, &'a f32)>, products: &[f32]) -> bool {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                self.of_event.fill(0.0);
+                for ((of_type, decay), products) in scales.zip(products.chunks_exact(self.bars.len().max(1)))
+                {
+                    let left = of_type * decay;
+                    let shares = self.of_event.iter_mut().zip(products);
+                    shares.for_each(|(share, product)| *share += left * product);
+                }
+                let mut may_be_great = false;
+                for ((share, sum), bar) in self.of_event.iter().zip(&mut self.sums).zip(&self.bars) {
+                    *sum += f64::from(*share);
+                    may_be_great |= share.abs() >= *bar;
+                }
+                may_be_great
+            },
+        )
+    }
+}
+
 impl TraceModel {
     /// What [`explain_best`](crate::recommend::Recommender::explain_best) gives.
     pub(super) fn explanations(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
-        let past = Past::of(self, query);
-        let familiar = self.familiar(query);
+        let past = self.past(query);
+        let familiar = self.familiar(&past);
         let is_familiar: Vec<bool> = items.iter().map(|item| familiar.binary_search(item).is_ok()).collect();
         let mut found: Vec<GreatestReasons> = items.iter().map(|_| GreatestReasons::new(most)).collect();
         self.find_by_vectors(&past, items, &is_familiar, &mut found);
@@ -113,36 +102,31 @@ impl TraceModel {
         is_familiar: &[bool],
         found: &mut [GreatestReasons],
     ) {
-        let (dim, scales) = (self.weights.shape.dim, past.scales);
-        // Items of the events, once each, and which events are theirs.
-        let mut order: Vec<usize> = (0..past.events.len()).collect();
-        let item_of = |number: usize| past.events[number].event.item;
-        order.retain(|&number| !self.vector(item_of(number)).is_empty());
-        order.sort_by_key(|&number| item_of(number));
-        let of_items: Vec<&[usize]> = order.chunk_by(|&a, &b| item_of(a) == item_of(b)).collect();
-        let mut vectors = Vec::with_capacity(of_items.len() * dim);
-        of_items.iter().for_each(|events| vectors.extend_from_slice(self.vector(item_of(events[0]))));
+        let (dim, scales) = (self.weights.shape.dim, self.basis.len());
+        let vectors = self.vectors_of(past);
+        let n_past = vectors.len() / dim.max(1);
         // Scale by scale, and within each item by item: the shares of one event in all items are then sums of rows.
         let (n, columns) = (items.len(), items.len() * scales);
-        let mut products = vec![0.0; of_items.len() * columns];
+        let mut products = vec![0.0; n_past * columns];
         product(
-            table_mut(&mut products, of_items.len(), columns),
-            table(&vectors, of_items.len(), dim),
+            table_mut(&mut products, n_past, columns),
+            table(&vectors, n_past, dim),
             table(&self.sights(items, is_familiar), columns, dim).transpose(),
             Accum::Replace,
         );
-        let mut shares = vec![0.0; n];
-        for (events, products) in of_items.into_iter().zip(products.chunks_exact(columns.max(1))) {
-            for &number in events {
+        let mut shares = Shares::of(n);
+        // Items of the newest events first: their shares are great, and what comes after must be greater.
+        let mut of_items: Vec<_> = past.of_items().zip(products.chunks_exact(columns.max(1))).collect();
+        of_items.sort_by_key(|((_, events), _)| events[0].1);
+        for ((_, events), products) in of_items {
+            for number in events.iter().map(|own| own.1 as usize) {
                 let of_type = self.type_weights(&past.events[number].event);
-                shares.fill(0.0);
-                let left = of_type.iter().zip(past.decays(number)).zip(products.chunks_exact(n));
-                for ((of_type, decay), of_scale) in left {
-                    add_scaled(&mut shares, of_type * decay, of_scale);
+                if !shares.fill(of_type.iter().zip(past.decays(number)), products) {
+                    continue;
                 }
-                for (place, (found, &share)) in found.iter_mut().zip(&shares).enumerate() {
-                    let share = f64::from(share);
-                    found.add(share, || {
+                for (place, found) in found.iter_mut().enumerate() {
+                    let share = f64::from(shares.of_event[place]);
+                    found.offer(share, || {
                         let of_scales = products.iter().skip(place).step_by(n);
                         let fresh: Vec<f32> = of_type
                             .iter()
@@ -151,9 +135,11 @@ impl TraceModel {
                             .collect();
                         past.reason(number, Cow::Borrowed("similar"), &fresh, share)
                     });
+                    shares.bars[place] = (found.bar() as f32).next_down();
                 }
             }
         }
+        found.iter_mut().zip(shares.sums).for_each(|(found, sum)| found.add_sum(sum));
     }
 
     /// `(1 + f_m) W_m e_j`, scale by scale, and within each item by item: an event's share is then a product with its vector.
@@ -192,12 +178,10 @@ impl TraceModel {
         found: &mut [GreatestReasons],
     ) {
         let link = &self.links[r];
-        let reached: Range<usize> = 0..recent(&past.steps, link.reach).min(past.events.len());
         let mut parts: Vec<Vec<(usize, f32)>> = vec![Vec::new(); found.len()];
         // A history may hold items that came after the fit.
-        for number in
-            reached.filter(|&number| past.events[number].event.item.index() < self.weights.shape.items)
-        {
+        let is_known = |number: &usize| past.events[*number].event.item.index() < self.weights.shape.items;
+        for number in (0..past.reached(link.reach)).filter(is_known) {
             link.strengths(past.events[number].event.item, |to, strength| {
                 if let Some(place) = places.get(to).filter(|&place| !(link.is_mined() && is_familiar[place]))
                 {
@@ -206,20 +190,19 @@ impl TraceModel {
             });
         }
         let gain = f64::from(self.weights.group(Group::Gains)[r]);
+        let mut weights = Vec::new();
         for (parts, found) in parts.into_iter().zip(found) {
-            let of_events: Vec<_> = parts
-                .into_iter()
-                .map(|(number, strength)| {
-                    let weights = self.coefficients(r, &past.events[number].event);
-                    let part = f64::from(dot(&weights, past.decays(number))) * f64::from(strength);
-                    (number, weights, part)
-                })
-                .collect();
-            let sum: f64 = of_events.iter().map(|(_, _, part)| part).sum();
+            let mut part = |(number, strength): (usize, f32)| {
+                (number, f64::from(self.kernel(r, past, number, &mut weights)) * f64::from(strength))
+            };
+            let of_events: Vec<(usize, f64)> = parts.into_iter().map(&mut part).collect();
+            let sum: f64 = of_events.iter().map(|(_, part)| part).sum();
             let factor = gain * if sum.abs() > 1e-12 { sum.asinh() / sum } else { 1.0 };
-            for (number, weights, part) in of_events {
-                let name = || Cow::Owned(link.name.clone());
-                found.add(factor * part, || past.reason(number, name(), &weights, factor * part));
+            for (number, part) in of_events {
+                found.add(factor * part, || {
+                    self.write_coefficients(r, &past.events[number].event, &mut weights);
+                    past.reason(number, Cow::Owned(link.name.clone()), &weights, factor * part)
+                });
             }
         }
     }

@@ -9,10 +9,10 @@
 //! as any relation looks, so the state of a user stays bounded.
 
 use super::TraceModel;
-use crate::decay::Trace;
+use super::past::Past;
 use crate::events::{ItemId, Timestamp};
+use crate::recommend::Scores;
 use crate::recommend::search::dot;
-use crate::recommend::{Query, Scores};
 use crate::train::{Group, Shape, Weights};
 
 /// Numbers of [`Group::Familiar`] by what they are for.
@@ -47,33 +47,24 @@ impl<'a> Familiarity<'a> {
 }
 
 impl TraceModel {
-    /// Items of the known history, sorted.
-    pub(super) fn familiar(&self, query: &Query<'_>) -> Vec<ItemId> {
-        let known = self.known(query).into_iter().map(|(_, _, event)| event.item);
-        let mut items: Vec<ItemId> = known.filter(|item| item.index() < self.weights.shape.items).collect();
-        items.sort_unstable();
-        items.dedup();
-        items
-    }
-
     /// Gives what is added to each familiar item's score: of all, or of `only` these. `sums` is scratch space.
     pub(super) fn say_familiar(
         &self,
-        query: &Query<'_>,
-        trace: &Trace,
+        as_of: Timestamp,
+        (past, state): (&Past, &[f32]),
         only: Option<&[ItemId]>,
         sums: &mut Scores,
         mut say: impl FnMut(ItemId, f32),
     ) {
         let familiarity = Familiarity::of(&self.weights);
-        let mut items = self.familiar(query);
+        let mut items = self.familiar(past);
         if let Some(only) = only {
             sums.clear();
             only.iter().for_each(|&item| sums.set(item, 0.0));
             items.retain(|&item| sums.is_touched(item));
         }
-        let vector = self.mixed(trace, query.as_of, |m| familiarity.scales[m]);
-        let popularity = self.familiar_popularity(query.as_of, &items);
+        let vector = self.mixed(state, |m| familiarity.scales[m]);
+        let popularity = self.familiar_popularity(as_of, &items);
         for (&item, popularity) in items.iter().zip(popularity) {
             let more = familiarity.bonus + familiarity.bias * self.bias(item) + popularity;
             say(item, more + dot(&vector, self.vector(item)));

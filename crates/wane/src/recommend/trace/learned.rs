@@ -163,8 +163,8 @@ impl TraceModel {
         ages: &[f64],
         pace: f64,
     ) -> Vec<f32> {
-        let (coefficients, gain) =
-            (self.coefficients_of(link, kind, department), self.weights.group(Group::Gains)[link]);
+        let (mut coefficients, gain) = (Vec::new(), self.weights.group(Group::Gains)[link]);
+        self.write_coefficients_of(link, kind, department, &mut coefficients);
         let mut decays = vec![0.0; self.basis.len()];
         let at = |&age: &f64| {
             self.basis.weights(age as f32, (age * pace) as f32, &mut decays);

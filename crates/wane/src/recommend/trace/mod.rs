@@ -20,6 +20,7 @@ mod explain;
 mod familiar;
 mod fit;
 mod learned;
+mod past;
 mod record;
 mod saved;
 mod search;
@@ -32,7 +33,6 @@ pub use learned::{
 pub use settings::TraceSettings;
 pub use start::Start;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use pulp::Arch;
@@ -42,7 +42,8 @@ use super::{Explanation, Parameters, Query, Recommender, Scored, Scores};
 use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
 use crate::interest::{Features, Reduction};
-use crate::train::{Goal, Group, Link, PopularityTable, Shape, Weights, add_scaled, asinh_all, recent};
+use crate::train::{Goal, Group, Link, PopularityTable, Weights, add_scaled, asinh_all};
+use past::Past;
 use search::Searching;
 
 /// Fitted trace model; see the module's documentation.
@@ -111,17 +112,17 @@ impl TraceModel {
 
     /// The query vector of a state at a moment: its product with an item's vector is the vector part of the score.
     pub fn query_vector(&self, trace: &Trace, as_of: Timestamp) -> Vec<f32> {
-        self.mixed(trace, as_of, |_| 1.0)
+        let mut state = vec![0.0; self.basis.len() * self.weights.shape.dim];
+        trace.at(&self.basis, as_of, &mut state);
+        self.mixed(&state, |_| 1.0)
     }
 
     /// `sum_m share_m W_m S_m`.
-    fn mixed(&self, trace: &Trace, as_of: Timestamp, share: impl Fn(usize) -> f32) -> Vec<f32> {
+    fn mixed(&self, state: &[f32], share: impl Fn(usize) -> f32) -> Vec<f32> {
         let dim = self.weights.shape.dim;
-        let mut aged = vec![0.0; self.basis.len() * dim];
-        trace.at(&self.basis, as_of, &mut aged);
         let mut query = vec![0.0; dim];
         for (place, (value, row)) in
-            aged.iter().zip(self.weights.group(Group::Mixing).chunks_exact(dim)).enumerate()
+            state.iter().zip(self.weights.group(Group::Mixing).chunks_exact(dim)).enumerate()
         {
             add_scaled(&mut query, share(place / dim) * value, row);
         }
@@ -147,34 +148,6 @@ impl TraceModel {
         self.weights.group(Group::Types).get(start..start + scales).unwrap_or_default()
     }
 
-    /// Coefficients of a relation's kernel for an event, and its value `newer` events and some days after it.
-    fn kernel(&self, link: usize, event: &Event, as_of: Timestamp, newer: u32, decays: &mut [f32]) -> f32 {
-        self.basis.weights(as_of.days_since(event.time) as f32, newer as f32, decays);
-        dot(&self.coefficients(link, event), decays)
-    }
-
-    /// Coefficients of a relation's kernel for an event: those of its type, and what its item's department adds.
-    fn coefficients(&self, link: usize, event: &Event) -> Cow<'_, [f32]> {
-        let departments = self.links[link].departments();
-        let department = departments.and_then(|departments| departments.of_item(event.item));
-        self.coefficients_of(link, event.event_type.index(), department)
-    }
-
-    fn coefficients_of(&self, link: usize, kind: usize, department: Option<usize>) -> Cow<'_, [f32]> {
-        let Shape { types, scales, .. } = self.weights.shape;
-        let row = |group: Group, number: usize| {
-            let start = (number * types + kind) * scales;
-            self.weights.group(group).get(start..start + scales).unwrap_or_default()
-        };
-        let common = row(Group::Kernels, link);
-        match department {
-            None => Cow::Borrowed(common),
-            Some(place) => {
-                common.iter().zip(row(Group::Returns, place)).map(|(common, own)| common + own).collect()
-            }
-        }
-    }
-
     fn bias(&self, item: ItemId) -> f32 {
         self.weights.bias.get(item.index()).copied().unwrap_or_default()
     }
@@ -184,64 +157,45 @@ impl TraceModel {
         self.popularity.add(self.popularity.bin(as_of), self.weights.group(Group::Fashions), items, scores);
     }
 
-    /// All events, newest first: place in the history, places pushed since, event.
-    fn newest_first(&self, query: &Query<'_>) -> Vec<(usize, u32, Event)> {
-        let steps = self.goal.steps(query.history);
-        let last = steps.last().copied().unwrap_or_default();
-        let events = query.history.iter().zip(&steps).enumerate().rev();
-        events.map(|(place, (event, step))| (place, last - step, event)).collect()
-    }
-
-    /// Those that a relation looks back on.
-    fn recent(&self, query: &Query<'_>, reach: u32) -> Vec<(usize, u32, Event)> {
-        let mut events = self.newest_first(query);
-        events.truncate(recent(&self.goal.steps(query.history), reach));
-        events
-    }
-
-    /// The events that any relation looks back on. To their items mined relations are silent.
-    fn known(&self, query: &Query<'_>) -> Vec<(usize, u32, Event)> {
-        self.recent(query, self.links.iter().map(|link| link.reach).max().unwrap_or_default())
-    }
-
     /// Gives what the relations say, item by item, and what is added to familiar items: of all, or of `only` these. `sums`
     /// is scratch space.
     fn speak(
         &self,
-        query: &Query<'_>,
-        trace: &Trace,
+        as_of: Timestamp,
+        (past, state): (&Past, &[f32]),
         only: Option<&[ItemId]>,
         sums: &mut Scores,
         mut say: impl FnMut(ItemId, f32),
     ) {
-        self.sum_links(query, only, sums, |r, sums| {
+        self.sum_links(past, only, sums, |r, sums| {
             let gain = self.weights.group(Group::Gains)[r];
             let mut values: Vec<f32> = sums.touched().iter().map(|&item| sums.get(item)).collect();
             asinh_all(&mut values);
             sums.touched().iter().zip(values).for_each(|(&item, value)| say(item, gain * value));
         });
-        self.say_familiar(query, trace, only, sums, say);
+        self.say_familiar(as_of, (past, state), only, sums, say);
     }
 
     /// Gives the sums `x_rj` of each relation in its turn: of all items that it knows, or of `only` these.
     fn sum_links(
         &self,
-        query: &Query<'_>,
+        past: &Past,
         only: Option<&[ItemId]>,
         sums: &mut Scores,
         mut give: impl FnMut(usize, &Scores),
     ) {
-        let steps = self.goal.steps(query.history);
-        let known = self.known(query);
-        let mut decays = vec![0.0; self.basis.len()];
+        let mut weights = Vec::new();
         for (r, link) in self.links.iter().enumerate() {
             sums.clear();
             only.unwrap_or_default().iter().for_each(|&item| sums.set(item, 0.0));
-            // A history may hold items that came after the fit.
-            let events = known.iter().take(recent(&steps, link.reach));
-            for (_, newer, event) in events.filter(|(_, _, event)| event.item.index() < self.n_items()) {
-                let kappa = self.kernel(r, event, query.as_of, *newer, &mut decays);
-                link.strengths(event.item, |to, strength| {
+            for number in 0..past.reached(link.reach) {
+                let from = past.events[number].event.item;
+                // A history may hold items that came after the fit.
+                if from.index() >= self.n_items() {
+                    continue;
+                }
+                let kappa = self.kernel(r, past, number, &mut weights);
+                link.strengths(from, |to, strength| {
                     if only.is_none() || sums.is_touched(to) {
                         sums.add(to, kappa * strength);
                     }
@@ -249,7 +203,7 @@ impl TraceModel {
             }
             if link.is_mined() {
                 // To take back what was said of a few items is quicker than to ask of each link, is its item known?
-                known.iter().for_each(|(_, _, event)| sums.silence(event.item));
+                self.known(past).iter().for_each(|known| sums.silence(known.event.item));
             }
             give(r, sums);
         }
@@ -263,8 +217,9 @@ impl Recommender for TraceModel {
 
     /// Sums in one order, offset, relations, vectors, whichever way an item is come by.
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
-        let trace = self.trace(query.history);
-        let vector = self.query_vector(&trace, query.as_of);
+        let past = self.past(query);
+        let state = self.state(&past);
+        let said = (&past, &state[..]);
         let mut sums = scores.take_spare();
         if let Some(candidates) = query.candidates {
             let candidates: Vec<ItemId> =
@@ -272,14 +227,16 @@ impl Recommender for TraceModel {
             let mut offsets: Vec<f32> = candidates.iter().map(|&item| self.bias(item)).collect();
             self.add_popularity(query.as_of, candidates.iter().map(|item| item.0), &mut offsets);
             candidates.iter().zip(offsets).for_each(|(&item, offset)| scores.set(item, offset));
-            self.speak(query, &trace, Some(&candidates), &mut sums, |item, share| scores.add(item, share));
+            self.speak(query.as_of, said, Some(&candidates), &mut sums, |item, share| {
+                scores.add(item, share)
+            });
         } else {
             let table = scores.dense_mut();
             self.write_offsets(query.as_of, table);
-            self.speak(query, &trace, None, &mut sums, |item, share| table[item.index()] += share);
+            self.speak(query.as_of, said, None, &mut sums, |item, share| table[item.index()] += share);
         }
         scores.give_back(sums);
-        self.add_vectors(&vector, scores);
+        self.add_vectors(&self.mixed(&state, |_| 1.0), scores);
     }
 
     fn search(

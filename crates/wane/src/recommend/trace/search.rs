@@ -40,19 +40,20 @@ impl TraceModel {
         scores: &mut Scores,
     ) -> Option<Vec<Scored>> {
         let index = self.index()?;
-        let trace = self.trace(query.history);
-        let vector = self.query_vector(&trace, query.as_of);
+        let past = self.past(query);
+        let state = self.state(&past);
+        let (said, vector) = ((&past, &state[..]), self.mixed(&state, |_| 1.0));
         let offsets = self.offsets(query.as_of);
         let mut sums = scores.take_spare();
         let best = match index {
             SearchIndex::Exact(index) => {
                 let mut offsets = offsets.into_owned();
-                self.speak(query, &trace, None, &mut sums, |item, share| offsets[item.index()] += share);
+                self.speak(query.as_of, said, None, &mut sums, |item, share| offsets[item.index()] += share);
                 index.best(&vector, &offsets, k, keep)
             }
             SearchIndex::Approximate(index) => {
                 scores.clear();
-                self.speak(query, &trace, None, &mut sums, |item, share| {
+                self.speak(query.as_of, said, None, &mut sums, |item, share| {
                     if !scores.is_touched(item) {
                         scores.set(item, offsets[item.index()]);
                     }
@@ -182,7 +183,9 @@ mod tests {
             assert!(found.is_sorted_by(|one, other| one.best_first(other).is_lt()));
             assert!(found.iter().all(|scored| keep(scored.item)));
             let mut spoken_of = Vec::new();
-            model.speak(&query, &model.trace(history), None, &mut sums, |item, _| spoken_of.push(item));
+            let past = model.past(&query);
+            let said = (&past, &model.state(&past)[..]);
+            model.speak(as_of, said, None, &mut sums, |item, _| spoken_of.push(item));
             let is_sure = |scored: &&Scored| spoken_of.contains(&scored.item);
             assert!(all.iter().filter(is_sure).all(|scored| found.contains(scored)));
             hits += all.iter().filter(|scored| found.contains(scored)).count();

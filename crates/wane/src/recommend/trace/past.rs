@@ -1,0 +1,173 @@
+//! What a question knows of the past: the events, newest first, with what is left of each in every time scale.
+//!
+//! It is worked out once for a question, and all parts of the score read it: vectors, relations, familiar items, reasons. The trace
+//! of a user, [`Trace`](crate::decay::Trace), is the same sum carried on from event to event; from the events themselves it takes a
+//! sixth of the time, for exponentials are taken many at once and each vector is read once.
+
+use std::borrow::Cow;
+
+use pulp::Arch;
+
+use super::TraceModel;
+use crate::events::{Event, ItemId};
+use crate::recommend::search::dot;
+use crate::recommend::{Query, Reason};
+use crate::train::{Group, exp_all, recent};
+
+/// A history as of a moment.
+pub(super) struct Past {
+    /// Newest first.
+    pub(super) events: Vec<PastEvent>,
+    /// What is left of each event in each scale, event by event.
+    decays: Vec<f32>,
+    scales: usize,
+    /// Places pushed up to each event, oldest first.
+    steps: Vec<u32>,
+    /// Items and numbers of their events, by item, and the newest first.
+    by_item: Vec<(ItemId, u32)>,
+}
+
+pub(super) struct PastEvent {
+    /// Its place in the history.
+    place: usize,
+    age_days: f64,
+    pub(super) event: Event,
+}
+
+impl Past {
+    /// What is left of an event in each scale.
+    pub(super) fn decays(&self, number: usize) -> &[f32] {
+        self.decays.get(number * self.scales..(number + 1) * self.scales).unwrap_or_default()
+    }
+
+    /// The events of each item, the newest first; items in their order.
+    pub(super) fn of_items(&self) -> impl Iterator<Item = (ItemId, &[(ItemId, u32)])> {
+        self.by_item.chunk_by(|one, next| one.0 == next.0).map(|events| (events[0].0, events))
+    }
+
+    /// How many events a relation looks back on.
+    pub(super) fn reached(&self, reach: u32) -> usize {
+        recent(&self.steps, reach)
+    }
+
+    /// The event as a reason, of which the weights of the scales are known.
+    pub(super) fn reason(
+        &self,
+        number: usize,
+        relation: Cow<'static, str>,
+        weights: &[f32],
+        share: f64,
+    ) -> Reason {
+        let PastEvent { place, age_days, .. } = self.events[number];
+        let fresh: f32 = weights.iter().map(|weight| weight.abs()).sum();
+        let left: f32 =
+            weights.iter().zip(self.decays(number)).map(|(weight, decay)| weight.abs() * decay).sum();
+        let decay = if fresh > 0.0 { f64::from(left / fresh) } else { 1.0 };
+        Reason { event: place, relation, age_days, decay, share }
+    }
+}
+
+impl TraceModel {
+    /// The past of a question.
+    pub(super) fn past(&self, query: &Query<'_>) -> Past {
+        let steps = self.goal.steps(query.history);
+        let last = steps.last().copied().unwrap_or_default();
+        let (mut events, mut decays) = (Vec::with_capacity(steps.len()), Vec::new());
+        decays.reserve(steps.len() * self.basis.len());
+        for (place, (event, step)) in query.history.iter().zip(&steps).enumerate().rev() {
+            let age_days = query.as_of.days_since(event.time);
+            let (age, newer) = (age_days as f32, (last - step) as f32);
+            let scales = self.basis.rates.iter().zip(&self.basis.displacements);
+            decays.extend(scales.map(|(rate, push)| -(rate * age + push * newer)));
+            events.push(PastEvent { place, age_days, event });
+        }
+        exp_all(&mut decays);
+        let mut by_item: Vec<(ItemId, u32)> = events.iter().map(|past| past.event.item).zip(0..).collect();
+        by_item.sort_unstable();
+        Past { events, decays, scales: self.basis.len(), steps, by_item }
+    }
+
+    /// The vectors of the past's items, in their order; of one that came after the fit, zeros. They lie far apart in memory: fetched one
+    /// after another, with nothing to be done between, many are on their way at once.
+    pub(super) fn vectors_of(&self, past: &Past) -> Vec<f32> {
+        let dim = self.weights.shape.dim;
+        let mut vectors = Vec::with_capacity(past.by_item.len() * dim);
+        for (number, (item, _)) in past.of_items().enumerate() {
+            vectors.extend_from_slice(self.vector(item));
+            vectors.resize((number + 1) * dim, 0.0);
+        }
+        vectors
+    }
+
+    /// `S_m`, scale by scale.
+    pub(super) fn state(&self, past: &Past) -> Vec<f32> {
+        let dim = self.weights.shape.dim;
+        let vectors = self.vectors_of(past);
+        let (mut state, mut weights) = (vec![0.0; past.scales * dim], vec![0.0; past.scales]);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for ((_, events), vector) in past.of_items().zip(vectors.chunks_exact(dim.max(1))) {
+                    weights.fill(0.0);
+                    for &(_, number) in events {
+                        let of_type = self.type_weights(&past.events[number as usize].event);
+                        let decays = past.decays(number as usize);
+                        let own = weights.iter_mut().zip(of_type.iter().zip(decays));
+                        own.for_each(|(weight, (of_type, decay))| *weight += of_type * decay);
+                    }
+                    for (state, weight) in state.chunks_exact_mut(dim.max(1)).zip(&weights) {
+                        state.iter_mut().zip(vector).for_each(|(state, value)| *state += weight * value);
+                    }
+                }
+            },
+        );
+        state
+    }
+
+    /// The events that any relation looks back on. To their items mined relations are silent.
+    pub(super) fn known<'a>(&self, past: &'a Past) -> &'a [PastEvent] {
+        let furthest = self.links.iter().map(|link| link.reach).max().unwrap_or_default();
+        past.events.get(..past.reached(furthest)).unwrap_or_default()
+    }
+
+    /// Items of the known history, sorted.
+    pub(super) fn familiar(&self, past: &Past) -> Vec<ItemId> {
+        let (known, n_items) = (self.known(past).len(), self.weights.shape.items);
+        let own =
+            past.of_items().filter(|(item, events)| (events[0].1 as usize) < known && item.index() < n_items);
+        own.map(|(item, _)| item).collect()
+    }
+
+    /// What a relation's kernel leaves of an event. `weights` becomes the kernel's coefficients for it.
+    pub(super) fn kernel(&self, link: usize, past: &Past, number: usize, weights: &mut Vec<f32>) -> f32 {
+        self.write_coefficients(link, &past.events[number].event, weights);
+        dot(weights, past.decays(number))
+    }
+
+    /// Coefficients of a relation's kernel for an event: those of its type, and what its item's department adds.
+    pub(super) fn write_coefficients(&self, link: usize, event: &Event, weights: &mut Vec<f32>) {
+        let departments = self.links[link].departments();
+        let department = departments.and_then(|departments| departments.of_item(event.item));
+        self.write_coefficients_of(link, event.event_type.index(), department, weights);
+    }
+
+    /// The same for a type and a department.
+    pub(super) fn write_coefficients_of(
+        &self,
+        link: usize,
+        kind: usize,
+        department: Option<usize>,
+        weights: &mut Vec<f32>,
+    ) {
+        let (types, scales) = (self.weights.shape.types, self.weights.shape.scales);
+        let row = |group: Group, number: usize| {
+            let start = (number * types + kind) * scales;
+            self.weights.group(group).get(start..start + scales).unwrap_or_default()
+        };
+        weights.clear();
+        weights.extend_from_slice(row(Group::Kernels, link));
+        if let Some(place) = department {
+            weights.iter_mut().zip(row(Group::Returns, place)).for_each(|(common, own)| *common += own);
+        }
+    }
+}
