@@ -50,14 +50,36 @@ pub(crate) enum Command {
 ///
 /// Simulates a shop, reads its log back, compares models, recommends with reasons and writes report.html.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  wane demo --out demo")]
+#[command(after_help = "Examples:\n  wane demo --out demo\n  wane demo --users 500 --serve")]
 pub(crate) struct Demo {
-    /// Folder for the shop, the model and report.html.
+    /// Folder for the shop, the model, report.html and, with --serve, the server's state.
     #[arg(long, default_value = "wane-demo", value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) size: ShopSize,
     /// Seed of the simulation and of every model.
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
+    /// Then answer over HTTP with the best model, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) serve: bool,
+    /// Address and port of --serve; port 0 takes a free one [default: 127.0.0.1:7700].
+    #[arg(long, value_name = "ADDR", requires = "serve")]
+    pub(crate) listen: Option<String>,
+}
+
+/// How large a simulated shop is.
+#[derive(Debug, Args)]
+pub(crate) struct ShopSize {
+    /// Number of users [default: 3000].
+    #[arg(long)]
+    pub(crate) users: Option<u32>,
+    /// Number of items [default: 800].
+    #[arg(long)]
+    pub(crate) items: Option<u32>,
+    /// Length of the log in days [default: 180].
+    #[arg(long)]
+    pub(crate) days: Option<u32>,
 }
 
 /// Write a synthetic shop: events, catalogue and the truth behind them.
@@ -67,15 +89,8 @@ pub(crate) struct Simulate {
     /// Folder for events, catalogue and truth.json.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Number of users [default: the demo's].
-    #[arg(long)]
-    pub(crate) users: Option<u32>,
-    /// Number of items [default: the demo's].
-    #[arg(long)]
-    pub(crate) items: Option<u32>,
-    /// Length of the log in days [default: the demo's].
-    #[arg(long)]
-    pub(crate) days: Option<u32>,
+    #[command(flatten)]
+    pub(crate) size: ShopSize,
     /// Seed: the same seed gives the same shop.
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,

@@ -1,6 +1,7 @@
 //! `wane demo`: the whole story on a shop whose truth is known.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -10,15 +11,16 @@ use wane::eval::{Estimate, JudgeSettings, Span, Split, Targets};
 use wane::events::{UserId, format_days};
 use wane::interest::Catalogue;
 use wane::pipeline::{Asked, Contest, Dataset, Picture, Sources, answers, compare, draw, fit, read};
-use wane::recommend::{Filter, FilterSettings, ListSettings, ModelSettings};
-use wane::simulate::{ShopSettings, Truth, simulate};
+use wane::recommend::{Answer, Filter, FilterSettings, ListSettings, ModelSettings, Recommender};
+use wane::simulate::{Truth, simulate};
 
 use super::encode::by_built_in;
 use super::evaluate::metric_table;
 use super::features::just_after;
 use super::recommend::words;
-use super::simulate::write;
-use crate::args::{Demo, TableFormat};
+use super::serve::Server;
+use super::simulate::{settings, write};
+use crate::args::{Demo, Serve, TableFormat};
 use crate::terminal::{Terminal, count, table};
 
 /// Passes of the learned model, and links of each item in its mined relations.
@@ -31,8 +33,10 @@ const BOT_EVENTS_PER_DAY: f64 = 100.0;
 
 /// Runs the command.
 pub(crate) fn run(args: &Demo, terminal: Terminal) -> Result<()> {
+    // A minute later would be a bad time to find out that it cannot listen there.
+    let server = args.serve.then(|| Server::new(serve_args(args))).transpose()?;
     let shop = args.out.join("shop");
-    let simulated = simulate(&ShopSettings::default(), args.seed)?;
+    let simulated = simulate(&settings(&args.size), args.seed)?;
     write(&simulated, &shop, TableFormat::Parquet)?;
     let (catalogue, vectors) = (shop.join("catalogue.parquet"), shop.join("vectors.parquet"));
     by_built_in(&catalogue, &vectors)?;
@@ -78,7 +82,8 @@ pub(crate) fn run(args: &Demo, terminal: Terminal) -> Result<()> {
     let artifact = fit(&data, best, args.seed, &terminal.monitor())?;
     artifact.save(&args.out.join("model"))?;
     terminal.line(format!("\n4. What the best of them, {}, recommends, and why", best.name()))?;
-    terminal.line(one_answer(&data, &*artifact.recommender()?)?)?;
+    let shown = one_answer(&data, &*artifact.recommender()?)?;
+    terminal.line(words(&shown, true))?;
 
     let picture = Picture {
         title: "A shop whose half-lives are known".to_owned(),
@@ -94,7 +99,37 @@ pub(crate) fn run(args: &Demo, terminal: Terminal) -> Result<()> {
         "   The model: wane recommend {} --user {} --explain",
         args.out.join("model").display(),
         data.log.users().name(0)
-    ))
+    ))?;
+    match server {
+        Some(server) => server.run(terminal, |address| terminal.line(invitation(address, &shown))),
+        None => Ok(()),
+    }
+}
+
+/// The server of the demo's model, as `wane serve` would be called for it.
+fn serve_args(args: &Demo) -> Serve {
+    Serve {
+        model: args.out.join("model"),
+        state: args.out.join("state"),
+        config: None,
+        listen: args.listen.clone(),
+        durability: None,
+        retain: None,
+        log: None,
+        log_format: None,
+    }
+}
+
+/// How to ask the server about the user of the list that was shown.
+fn invitation(address: SocketAddr, shown: &Answer) -> String {
+    let user = &shown.user;
+    let item = shown.items.first().map_or("", |item| &item.item);
+    format!(
+        "\n6. The server: http://{address}, to read about at http://{address}/docs; Ctrl-C ends it\n   \
+         A list:              curl -d '{{\"user_id\": \"{user}\", \"k\": 5, \"explain\": true}}' {address}/v1/recommend\n   \
+         Then it is another:  curl -d '{{\"user_id\": \"{user}\", \"item_id\": \"{item}\", \"event_type\": \"purchase\"}}' \
+         {address}/v1/events"
+    )
 }
 
 /// A learned half-life beside the true one.
@@ -164,7 +199,7 @@ fn by_type(cells: &[Cell]) -> String {
     table(&["event type", "categories", "events", "learned", "truth", "difference"], rows)
 }
 
-fn one_answer(data: &Dataset, model: &dyn wane::recommend::Recommender) -> Result<String> {
+fn one_answer(data: &Dataset, model: &dyn Recommender) -> Result<Answer> {
     let catalogue = data.catalogue.as_ref();
     let filter = Filter::new(&FilterSettings::default(), data.log.items(), catalogue)?;
     // A user with a middling history tells more than one with two events or two thousand.
@@ -177,8 +212,8 @@ fn one_answer(data: &Dataset, model: &dyn wane::recommend::Recommender) -> Resul
         filter: &filter,
         reasons: Some(usize::MAX),
     };
-    let lists = answers(model, &data.log, catalogue, &[user], &asked)?;
-    Ok(lists.iter().map(|answer| words(answer, true)).collect())
+    let mut lists = answers(model, &data.log, catalogue, &[user], &asked)?;
+    lists.pop().context("the simulated shop has a list for its users")
 }
 
 /// All models that can use the shop's catalogue; the learned one is kept small, so that the demo ends within a minute.

@@ -1,5 +1,6 @@
 //! `wane serve`: a fitted model over HTTP, with what happens from now on.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,53 +17,73 @@ use crate::terminal::Terminal;
 
 /// Runs the command.
 pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
-    let config = ServeConfig::load(args)?;
-    let guard = Arc::new(Guard::new(config.settings.clone())?);
-    let spinner = terminal.spinner("reading the model");
-    let durability = config.settings.durability;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async { outlive_limits() })?;
-    let engine = Arc::new(Engine::open(&args.model, &args.state, durability, Arc::new(now))?);
-    spinner.finish_and_clear();
-    let log = Log::start(config.level, config.format)?;
-    config.say();
-    runtime.block_on(serve(args.clone(), config, engine, guard, log, terminal))
+    Server::new(args.clone())?.run(terminal, |_| Ok(()))
 }
 
-async fn serve(
+/// A server whose settings were checked.
+pub(crate) struct Server {
     args: Serve,
     config: ServeConfig,
-    engine: Arc<Engine>,
     guard: Arc<Guard>,
-    log: Log,
-    terminal: Terminal,
-) -> Result<()> {
-    let address = config.settings.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
-    let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::spawn(reread(args, config.format, Arc::clone(&guard), log, signal(SignalKind::hangup())?));
-    tokio::spawn(wane_serve::retire_hourly(Arc::clone(&engine), Arc::clone(&guard)));
-    let say = |text: String| match config.format {
-        LogFormat::Text => terminal.remark(text),
-        // A program reads along.
-        LogFormat::Json => tracing::info!("{text}"),
-    };
-    let scheme = if config.settings.tls.is_some() { "https" } else { "http" };
-    let models = engine.models().serving;
-    let name = models.first().map_or("", |model| &model.model);
-    say(format!("{name} listens on {scheme}://{}", listener.local_addr()?));
-    let shutdown = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = end.recv() => {}
-        }
-    };
-    let all_were_answered = wane_serve::run(listener, engine, guard, shutdown).await;
-    if !all_were_answered {
-        tracing::warn!("some connections did not end in time and were cut");
+}
+
+impl Server {
+    /// Checks everything that can be checked without the model.
+    pub(crate) fn new(args: Serve) -> Result<Self> {
+        let config = ServeConfig::load(&args)?;
+        let guard = Arc::new(Guard::new(config.settings.clone())?);
+        Ok(Self { args, config, guard })
     }
-    say("stopped: all that was acknowledged is kept".into());
-    Ok(())
+
+    /// Answers until it is told to end. `greet` hears of the address as soon as it can be asked.
+    pub(crate) fn run(self, terminal: Terminal, greet: impl FnOnce(SocketAddr) -> Result<()>) -> Result<()> {
+        let spinner = terminal.spinner("reading the model");
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async { outlive_limits() })?;
+        let durability = self.config.settings.durability;
+        let engine = Arc::new(Engine::open(&self.args.model, &self.args.state, durability, Arc::new(now))?);
+        spinner.finish_and_clear();
+        let log = Log::start(self.config.level, self.config.format)?;
+        self.config.say();
+        runtime.block_on(self.serve(engine, log, terminal, greet))
+    }
+
+    async fn serve(
+        self,
+        engine: Arc<Engine>,
+        log: Log,
+        terminal: Terminal,
+        greet: impl FnOnce(SocketAddr) -> Result<()>,
+    ) -> Result<()> {
+        let Self { args, config, guard } = self;
+        let address = config.settings.listen;
+        let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
+        let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::spawn(reread(args, config.format, Arc::clone(&guard), log, signal(SignalKind::hangup())?));
+        tokio::spawn(wane_serve::retire_hourly(Arc::clone(&engine), Arc::clone(&guard)));
+        let say = |text: String| match config.format {
+            LogFormat::Text => terminal.remark(text),
+            // A program reads along.
+            LogFormat::Json => tracing::info!("{text}"),
+        };
+        let scheme = if config.settings.tls.is_some() { "https" } else { "http" };
+        let models = engine.models().serving;
+        let name = models.first().map_or("", |model| &model.model);
+        say(format!("{name} listens on {scheme}://{}", listener.local_addr()?));
+        greet(listener.local_addr()?)?;
+        let shutdown = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = end.recv() => {}
+            }
+        };
+        let all_were_answered = wane_serve::run(listener, engine, guard, shutdown).await;
+        if !all_were_answered {
+            tracing::warn!("some connections did not end in time and were cut");
+        }
+        say("stopped: all that was acknowledged is kept".into());
+        Ok(())
+    }
 }
 
 /// Reads the settings again whenever the process is hung up.

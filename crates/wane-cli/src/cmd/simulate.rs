@@ -8,20 +8,13 @@ use wane::events::write_events;
 use wane::interest::write_catalogue;
 use wane::simulate::{Shop, ShopSettings, simulate};
 
-use crate::args::{Simulate, TableFormat};
+use crate::args::{ShopSize, Simulate, TableFormat};
 use crate::terminal::{Terminal, count};
 
 /// Runs the command.
 pub(crate) fn run(args: &Simulate, terminal: Terminal) -> Result<()> {
-    let default = ShopSettings::default();
-    let settings = ShopSettings {
-        users: args.users.map_or(default.users, |users| users as usize),
-        items: args.items.map_or(default.items, |items| items as usize),
-        days: args.days.map_or(default.days, f64::from),
-        ..default
-    };
     let spinner = terminal.spinner("simulating");
-    let shop = simulate(&settings, args.seed)?;
+    let shop = simulate(&settings(&args.size), args.seed)?;
     write(&shop, &args.out, args.format)?;
     spinner.finish_and_clear();
     terminal.line(format!(
@@ -31,6 +24,17 @@ pub(crate) fn run(args: &Simulate, terminal: Terminal) -> Result<()> {
         count(shop.log.n_users() as u64),
         count(shop.log.n_items() as u64)
     ))
+}
+
+/// The usual shop, in another size where one is given.
+pub(crate) fn settings(size: &ShopSize) -> ShopSettings {
+    let usual = ShopSettings::default();
+    ShopSettings {
+        users: size.users.map_or(usual.users, |users| users as usize),
+        items: size.items.map_or(usual.items, |items| items as usize),
+        days: size.days.map_or(usual.days, f64::from),
+        ..usual
+    }
 }
 
 /// Writes a shop's events, catalogue and truth into a folder.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_use;
+mod demo;
 mod encode;
 mod evaluate;
 mod explain;
@@ -10,6 +11,7 @@ mod features;
 mod fit;
 mod forecast;
 mod halflife;
+mod http;
 mod inspect;
 mod profile;
 mod readme;

@@ -1,8 +1,7 @@
 //! `wane serve` as a process: what it acknowledged is there after it was killed, and its lists are those of `wane recommend`.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::http::Request;
 use super::run::{failure, json};
 use super::shop::{shop, trace_model};
 
@@ -80,17 +80,14 @@ impl Server {
 
     /// The same with a key.
     pub(crate) fn ask_as(&self, key: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let key = if key.is_empty() { String::new() } else { format!("authorization: Bearer {key}\r\n") };
-        let length = body.len();
-        let head = format!("host: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{key}");
-        write!(stream, "{method} {path} HTTP/1.1\r\n{head}\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        let asked = Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: if key.is_empty() { Vec::new() } else { vec![format!("authorization: Bearer {key}")] },
+            body: if body.is_null() { String::new() } else { body.to_string() },
+        };
+        let (status, body) = asked.sent_to(&self.address);
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
     /// The events that it has of a user.
