@@ -20,6 +20,7 @@ mod reference_config;
 mod run;
 mod serve;
 mod serve_config;
+mod serving_docs;
 mod shells;
 mod shop;
 mod simulate;

@@ -31,7 +31,7 @@ impl Server {
     }
 
     /// Started by a command that becomes the server when it is given what follows.
-    fn started_by(mut command: Command, model: &Path, state: &Path, more: &[&str]) -> Self {
+    pub(crate) fn started_by(mut command: Command, model: &Path, state: &Path, more: &[&str]) -> Self {
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--state"])
             .args([state, model])
@@ -49,6 +49,11 @@ impl Server {
         let address = line.split_once("listens on http://").unwrap().1;
         server.address = address.split('"').next().unwrap().to_owned();
         server
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// What it has said up to now.
