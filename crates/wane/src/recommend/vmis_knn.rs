@@ -261,6 +261,43 @@ impl VmisKnn {
     fn may_show(&self, query: &Query<'_>, item: ItemId) -> bool {
         self.settings.repeat_newest || query.history.items().last() != Some(&item)
     }
+
+    /// The shares of the asking events in the score of an item, by way of the neighbours.
+    fn reasons(
+        &self,
+        query: &Query<'_>,
+        asking: &[(ItemId, f64)],
+        neighbours: &[(u32, u64)],
+        item: ItemId,
+    ) -> Explanation {
+        let mut shares = vec![0.0; asking.len()];
+        if self.may_show(query, item) && item.index() < self.n_items() {
+            let idf = f64::from(self.idf[item.index()]);
+            for &(session, mask) in neighbours {
+                if self.items_of(session).binary_search(&item).is_ok() {
+                    for (place, share) in
+                        shares.iter_mut().enumerate().filter(|(place, _)| mask >> place & 1 == 1)
+                    {
+                        *share += match_weight(mask) * idf * asking[place].1;
+                    }
+                }
+            }
+        }
+        let newest = query.history.len().saturating_sub(1);
+        let reasons = shares.into_iter().enumerate().map(|(place, share)| Reason {
+            event: newest - place,
+            relation: "session".into(),
+            age_days: query
+                .history
+                .get(newest - place)
+                .map_or(0.0, |event| query.as_of.days_since(event.time)),
+            decay: asking[place].1 / asking[0].1,
+            share,
+        });
+        let mut explanation = Explanation::sum_of(reasons, Vec::new());
+        explanation.reasons.reverse();
+        explanation
+    }
 }
 
 /// Sum of `d(p)` over the places in a mask.
@@ -293,33 +330,15 @@ impl Recommender for VmisKnn {
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
         let asking = self.asking(query);
-        let mut shares = vec![0.0; asking.len()];
-        if self.may_show(query, item) && item.index() < self.n_items() {
-            let idf = f64::from(self.idf[item.index()]);
-            for (session, mask) in self.neighbours(&asking) {
-                if self.items_of(session).binary_search(&item).is_ok() {
-                    for (place, share) in
-                        shares.iter_mut().enumerate().filter(|(place, _)| mask >> place & 1 == 1)
-                    {
-                        *share += match_weight(mask) * idf * asking[place].1;
-                    }
-                }
-            }
-        }
-        let newest = query.history.len().saturating_sub(1);
-        let reasons = shares.into_iter().enumerate().map(|(place, share)| Reason {
-            event: newest - place,
-            relation: "session".into(),
-            age_days: query
-                .history
-                .get(newest - place)
-                .map_or(0.0, |event| query.as_of.days_since(event.time)),
-            decay: asking[place].1 / asking[0].1,
-            share,
-        });
-        let mut explanation = Explanation::sum_of(reasons, Vec::new());
-        explanation.reasons.reverse();
-        explanation
+        let neighbours = self.neighbours(&asking);
+        self.reasons(query, &asking, &neighbours, item)
+    }
+
+    /// Finding the neighbours is nearly all of the work, and they are the same for every item.
+    fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
+        let asking = self.asking(query);
+        let neighbours = self.neighbours(&asking);
+        items.iter().map(|&item| self.reasons(query, &asking, &neighbours, item).shortened(most)).collect()
     }
 
     fn parameters(&self) -> Parameters {

@@ -145,6 +145,18 @@ proptest! {
     }
 
     #[test]
+    fn many_items_are_explained_as_each_of_them_is(events in events(), user in 0..USERS, most in 0usize..4) {
+        let log = log(&events);
+        let query = ask(&log, user);
+        let items: Vec<ItemId> = (0..=ITEMS).map(ItemId).collect();
+        for (name, model) in models(&log) {
+            let each: Vec<_> = items.iter().map(|&item| model.explain(&query, item).shortened(most)).collect();
+            // As text, for that tells 0 from -0 too.
+            prop_assert_eq!(format!("{:?}", model.explain_best(&query, &items, most)), format!("{each:?}"), "{}", name);
+        }
+    }
+
+    #[test]
     fn the_same_log_gives_the_same_bits(events in events(), user in 0..USERS) {
         let log = log(&events);
         let query = ask(&log, user);
