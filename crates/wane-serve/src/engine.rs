@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wane::events::{EventLog, Timestamp, UserId};
@@ -35,6 +35,7 @@ pub struct Engine {
     numbers: RandomState,
     asked: AtomicU64,
     metrics: Arc<Metrics>,
+    is_stopping: AtomicBool,
 }
 
 /// A list with its model.
@@ -66,7 +67,24 @@ impl Engine {
             numbers: RandomState::new(),
             asked: AtomicU64::new(0),
             metrics,
+            is_stopping: AtomicBool::new(false),
         })
+    }
+
+    /// Whether it can be asked, and written to.
+    ///
+    /// # Errors
+    /// [`Error::NoWriter`], [`Error::Stopping`].
+    pub fn ready(&self) -> Result<()> {
+        if !self.writer.is_running() {
+            return Err(Error::NoWriter);
+        }
+        if self.is_stopping.load(Ordering::Relaxed) { Err(Error::Stopping) } else { Ok(()) }
+    }
+
+    /// From now on it is not ready: what is still asked is answered, and more should go elsewhere.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
     }
 
     /// The models that answer, and those that answered before.
@@ -78,16 +96,17 @@ impl Engine {
     /// answers, the former one does. This takes as long as reading does: not for a thread that others wait for.
     ///
     /// # Errors
-    /// [`Error::Wane`] for a folder that cannot be served: then all is as before.
+    /// [`Error::Conflict`] for a folder that cannot be served: then all is as before.
     pub fn load_model(&self, folder: &Path, share: Option<f64>) -> Result<()> {
-        self.models.change(Model::load(folder, &self.metrics)?, share);
+        let unfit = |error: Error| Error::Conflict { field: "load", reason: error.to_string() };
+        self.models.change(Model::load(folder, &self.metrics).map_err(unfit)?, share);
         Ok(())
     }
 
     /// What answered before answers again.
     ///
     /// # Errors
-    /// [`Error::Field`] where nothing did.
+    /// [`Error::Conflict`] where nothing did.
     pub fn roll_back(&self) -> Result<()> {
         self.models.roll_back()
     }
@@ -239,4 +258,81 @@ fn take<T>(ready: &Mutex<Vec<T>>) -> Option<T> {
 
 fn give_back<T>(ready: &Mutex<Vec<T>>, own: T) {
     ready.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    use wane::events::{EventColumns, EventTypeId};
+    use wane::pipeline::fit_as;
+    use wane::recommend::{ModelSettings, Training};
+
+    use super::*;
+    use crate::guard::Guard;
+    use crate::routes::router;
+    use crate::settings::Settings;
+
+    /// An engine over the model of a log of one event.
+    fn engine(folder: &Path) -> Arc<Engine> {
+        let log = EventLog::from_columns(EventColumns {
+            users: vec![0],
+            items: vec![0],
+            times: vec![Timestamp::from_millis(1)],
+            types: vec![EventTypeId(0)],
+            user_names: vec!["u".into()],
+            item_names: vec!["i".into()],
+            event_types: vec!["view".into()],
+            ..EventColumns::default()
+        });
+        let settings = ModelSettings::named("popularity").unwrap();
+        let model = folder.join("model");
+        fit_as(&Training::new(&log.unwrap(), None, 1), &settings).unwrap().save(&model).unwrap();
+        let clock = Arc::new(|| Timestamp::from_millis(2));
+        Arc::new(Engine::open(&model, &folder.join("state"), Durability::Os, clock).unwrap())
+    }
+
+    async fn ask(engine: &Arc<Engine>, method: &str, path: &str, body: &'static str) -> (StatusCode, String) {
+        let guard = Arc::new(Guard::new(Settings::default()).unwrap());
+        let request = Request::builder().method(method).uri(path).body(Body::from(body)).unwrap();
+        let answer = router(Arc::clone(engine), guard).oneshot(request).await.unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn without_the_thread_that_writes_it_is_not_ready_and_answers_what_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        assert_eq!(ask(&engine, "GET", "/health/ready", "").await, (StatusCode::OK, "ready\n".to_owned()));
+        let broken = engine.writer.with_store::<()>(|_| panic!("as the test has it")).await;
+        assert!(matches!(broken, Err(Error::NoWriter)));
+        // The thread says that it has ended before it has.
+        while engine.writer.is_running() {
+            tokio::task::yield_now().await;
+        }
+        let event = r#"{"user_id": "u", "item_id": "i"}"#;
+        for (method, path, body) in [("GET", "/health/ready", ""), ("POST", "/v1/events", event)] {
+            let (status, said) = ask(&engine, method, path, body).await;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+            assert!(said.contains("no-writer") && said.contains("Start the server again"), "{said}");
+        }
+        assert_eq!(ask(&engine, "GET", "/health/live", "").await.0, StatusCode::OK);
+        assert_eq!(ask(&engine, "POST", "/v1/recommend", r#"{"user_id": "u"}"#).await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn while_it_stops_it_is_not_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let guard = Arc::new(Guard::new(Settings::default()).unwrap());
+        assert!(crate::run(listener, Arc::clone(&engine), guard, async {}).await);
+        let (status, said) = ask(&engine, "GET", "/health/ready", "").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(said.contains("stopping"), "{said}");
+    }
 }

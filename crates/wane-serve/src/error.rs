@@ -34,6 +34,14 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// What is asked for is well formed, and not to be had as things are.
+    #[error("field `{field}`: {reason}")]
+    Conflict {
+        /// What asks for it.
+        field: &'static str,
+        /// What is in the way.
+        reason: String,
+    },
     /// Nothing has this name.
     #[error("there is no {what} `{name}`")]
     NotFound {
@@ -56,6 +64,12 @@ pub enum Error {
          its lines into the settings file"
     )]
     NoKeys(SocketAddr),
+    /// The thread that writes has ended, which it does by an error in the program alone.
+    #[error(
+        "nothing can be written any more, for the thread that writes has ended by an error in the program. Start the server again; what was \
+         acknowledged is kept"
+    )]
+    NoWriter,
     /// The server is stopping.
     #[error("the server is stopping; ask again in a moment")]
     Stopping,
@@ -93,18 +107,28 @@ impl Error {
 
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
+            Self::Conflict { .. } | Self::Wane(wane::error::Error::Unfit { .. }) => {
+                (StatusCode::CONFLICT, "conflict")
+            }
             Self::Field { .. } | Self::Wane(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-request"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found"),
             Self::State { .. } => (StatusCode::SERVICE_UNAVAILABLE, "state"),
             // These end the start of a server, and no request meets them.
             Self::Tls { .. } | Self::NoKeys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "settings"),
+            Self::NoWriter => (StatusCode::SERVICE_UNAVAILABLE, "no-writer"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }
     }
 
     /// The error as it stands in an answer.
     pub(crate) fn json(&self) -> Value {
-        let field = if let Self::Field { field, .. } = self { Some(field) } else { None };
+        let field = match self {
+            Self::Field { field, .. } => Some(&field[..]),
+            Self::Conflict { field, .. } => Some(*field),
+            Self::Wane(wane::error::Error::Unfit { name, .. }) => Some(*name),
+            Self::Wane(wane::error::Error::Setting { name, .. }) => Some(&name[..]),
+            _ => None,
+        };
         json!({"error": {"code": self.status().1, "message": self.to_string(), "field": field}})
     }
 }

@@ -27,6 +27,7 @@ mod scrub;
 mod settings;
 mod store;
 mod tls;
+mod whole;
 mod writer;
 
 pub use engine::{Clock, Engine};

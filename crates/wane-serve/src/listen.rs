@@ -46,7 +46,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> bool {
     let metrics = Arc::clone(engine.metrics());
-    let routes = router(engine, Arc::clone(&guard));
+    let routes = router(Arc::clone(&engine), Arc::clone(&guard));
     let most = guard.current().settings.limits.connections;
     let places = Arc::new(Semaphore::new(most));
     let (stop, stopping) = watch::channel(());
@@ -65,6 +65,7 @@ pub async fn run(
             drop(place);
         });
     }
+    engine.stop();
     drop((listener, stop));
     // A request takes no longer than its time, and then the answer is to be sent.
     let patience = guard.current().settings.limits.timeout + Duration::from_secs(1);

@@ -148,7 +148,8 @@ impl Models {
     pub(crate) fn roll_back(&self) -> Result<()> {
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         let before = served.1.take().ok_or_else(|| {
-            Error::field("roll_back", "no other model answered before; give `load` with a model folder")
+            let reason = "no other model answered before; give `load` with a model folder".to_owned();
+            Error::Conflict { field: "roll_back", reason }
         })?;
         let former = std::mem::replace(&mut served.0, before);
         served.1 = Some(former);

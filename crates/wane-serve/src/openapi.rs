@@ -138,6 +138,9 @@ fn text(of: &Value) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use regex::Regex;
+    use wane::events::read::parse_time;
+
     use super::*;
     use crate::ROUTES;
 
@@ -155,6 +158,69 @@ mod tests {
         written.sort();
         served.sort();
         assert_eq!(written, served);
+    }
+
+    /// The pattern of a text somewhere in the document, as a regular expression.
+    fn pattern(place: &str) -> Regex {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        Regex::new(text(document.pointer(place).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn filters_that_are_none_do_not_match_their_pattern_and_those_that_are_do() {
+        let pattern = pattern("/components/schemas/Question/properties/filter/pattern");
+        for filter in [
+            r#"price < 20 and (category = "Snacks" or brand in ["A", "B"]) and not title contains "sample""#,
+            "price>=-2.5e3",
+            "((not (not price == .5)))",
+            "NOT Brand IS NOT missing AND NOT Price > 2",
+            r#"`Stock level` > 4 or `stock \`level`in['12', "a\"b"]"#,
+            "größe_2.b != 'x' and category not in [\"Drinks\", \"Phones\"]",
+            "created < \"1970-01-05T00:00:00Z\" or available = true",
+        ] {
+            assert!(pattern.is_match(filter), "{filter}");
+        }
+        for text in [
+            "",
+            " ",
+            "price",
+            "< 3",
+            "3 < price",
+            "'a' = 'b'",
+            "price & 3",
+            "title = 'x",
+            "brand contain 'x'",
+        ] {
+            assert!(!pattern.is_match(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_matches_the_pattern_of_moments_is_one() {
+        let pattern = pattern("/components/schemas/Moment/oneOf/0/pattern");
+        let days = (0..40).flat_map(|day| (0..14).map(move |month| (month, day)));
+        let dates = days.flat_map(|(month, day)| {
+            [1969, 1970, 1972, 1999, 2000, 2023, 2024, 2100, 9999]
+                .map(|year| format!("{year}-{month:02}-{day:02}"))
+        });
+        let times = [
+            "",
+            "T23",
+            "t00:59",
+            " 12:00:60",
+            "T12:00:01.5Z",
+            "T12:00:00,123456789-23:59",
+            "T12:00+01",
+            "T12 UTC",
+        ];
+        let others = ["T24", "T12:60", "T12:00:61", "T12:00:00.", "T12:00+24", "T12:00+01:60", "x"]
+            .map(|time| ("2024-05-01", time));
+        let times = times.map(|time| ("2024-05-01", time)).into_iter().chain(others);
+        let numbers = ["0", "1777636800", "1777636800.25", "999999999999999999"].map(str::to_owned);
+        let all = dates.chain(times.map(|(date, time)| format!("{date}{time}"))).chain(numbers);
+        for moment in all {
+            assert_eq!(pattern.is_match(&moment), parse_time(&moment).is_some(), "{moment}");
+        }
     }
 
     #[test]

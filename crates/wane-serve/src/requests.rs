@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::feedback::{Feedback, FeedbackKind, LONGEST_NAME, RecommendationId, is_name_char};
 use crate::settings::MOST_ITEMS;
 use crate::store::{NewEvent, StoredEvent};
+use crate::whole::{self, Whole};
 
 /// Letters of an id at most.
 const LONGEST: usize = 512;
@@ -50,7 +51,7 @@ struct WrittenEvent {
 pub(crate) struct WrittenRecommend {
     user_id: Option<Value>,
     session: Option<Vec<Value>>,
-    k: Option<usize>,
+    k: Option<Whole>,
     as_of: Option<Value>,
     #[serde(default)]
     exclude: Vec<Value>,
@@ -61,7 +62,7 @@ pub(crate) struct WrittenRecommend {
     diversity: f32,
     #[serde(default)]
     explain: bool,
-    reasons: Option<usize>,
+    reasons: Option<Whole>,
     scenario: Option<String>,
     consent: Option<bool>,
 }
@@ -108,9 +109,6 @@ pub(crate) fn new_event(written: Value, now: Timestamp) -> Result<NewEvent> {
             "time",
             format!("{time} is more than a day ahead of the server's clock, {now}"),
         ));
-    }
-    if written.value.is_some_and(|value| !value.is_finite()) {
-        return Err(Error::field("value", "expected a number that a 32-bit float can hold"));
     }
     Ok(NewEvent {
         user: id("user_id", user)?,
@@ -258,7 +256,7 @@ impl WrittenBatch {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WrittenSimilar {
-    k: Option<usize>,
+    k: Option<Whole>,
     #[serde(default)]
     explain: bool,
 }
@@ -280,8 +278,8 @@ impl WrittenSimilar {
     }
 }
 
-fn list_length(written: Option<usize>) -> Result<usize> {
-    let k = written.unwrap_or(10);
+fn list_length(written: Option<Whole>) -> Result<usize> {
+    let k = written.map_or(10, |written| written.0);
     if (1..=MOST_ITEMS).contains(&k) {
         Ok(k)
     } else {
@@ -295,8 +293,8 @@ fn just_after(now: Timestamp) -> Timestamp {
 }
 
 /// How many reasons each item gets, where any are asked for.
-fn reasons(explain: bool, most: Option<usize>) -> Result<Option<usize>> {
-    match most {
+fn reasons(explain: bool, most: Option<Whole>) -> Result<Option<usize>> {
+    match most.map(|most| most.0) {
         Some(_) if !explain => Err(Error::field("reasons", "give `explain: true` with it")),
         Some(most) if !(1..=REASONS).contains(&most) => {
             Err(Error::field("reasons", format!("expected 1 to {REASONS}, got {most}")))
@@ -344,20 +342,24 @@ fn event(written: Value) -> Result<WrittenEvent> {
     if !written.is_object() {
         return Err(Error::field("event", format!("expected an object, got {}", shortened(&written))));
     }
-    serde_json::from_value(written).map_err(|error| Error::field("event", error))
+    let event: WrittenEvent =
+        serde_json::from_value(written).map_err(|error| Error::field("event", error))?;
+    if event.value.is_some_and(|value| !value.is_finite()) {
+        return Err(Error::field("value", "expected a number that a 32-bit float can hold"));
+    }
+    Ok(event)
 }
 
-/// An id: a text, or a whole number, which is its digits.
+/// An id: a text, or a whole number, which is its digits (`7.0` is 7).
 fn id(field: &str, written: &Value) -> Result<String> {
     let text = match written {
         Value::String(text) => text.clone(),
         Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
-        other => {
-            return Err(Error::field(
-                field,
-                format!("expected a text or a whole number, got {}", shortened(other)),
-            ));
-        }
+        Value::Number(number) => match number.as_f64().and_then(whole::of_float) {
+            Some(whole) => whole.to_string(),
+            None => return Err(not_an_id(field, written)),
+        },
+        other => return Err(not_an_id(field, other)),
     };
     let is_fit = !text.is_empty() && text.len() <= LONGEST && !text.chars().any(char::is_control);
     if is_fit {
@@ -365,6 +367,10 @@ fn id(field: &str, written: &Value) -> Result<String> {
     } else {
         Err(Error::field(field, format!("expected 1 to {LONGEST} bytes without control characters")))
     }
+}
+
+fn not_an_id(field: &str, got: &Value) -> Error {
+    Error::field(field, format!("expected a text or a whole number, got {}", shortened(got)))
 }
 
 fn kind(written: Option<String>) -> Result<String> {

@@ -71,7 +71,7 @@ pub const ROUTES: &[Route] = &[
     }),
     route(Method::GET, "/docs", Access::Open, || get(|| async { Html(openapi::PAGE.as_str()) })),
     route(Method::GET, "/health/live", Access::Open, || get(|| async { "live\n" })),
-    route(Method::GET, "/health/ready", Access::Open, || get(|| async { "ready\n" })),
+    route(Method::GET, "/health/ready", Access::Open, || get(ready)),
 ];
 
 const fn route(
@@ -329,6 +329,10 @@ async fn erase(State(engine): State<Arc<Engine>>, user: Id) -> Result<Response> 
     let erased = engine.erase(user).await?;
     let answer = json!({"events": erased.events, "bytes_are_gone": erased.bytes_are_gone});
     Ok(Json(answer).into_response())
+}
+
+async fn ready(State(engine): State<Arc<Engine>>) -> Result<&'static str> {
+    engine.ready().map(|()| "ready\n")
 }
 
 async fn metrics(State(engine): State<Arc<Engine>>) -> Response {

@@ -101,8 +101,13 @@ impl Writer {
     async fn ask<T>(&self, work: impl FnOnce(Answer<T>) -> Work) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let sender = self.work.as_ref().ok_or(Error::Stopping)?;
-        sender.send(work(answer)).map_err(|_| Error::Stopping)?;
-        answered.await.map_err(|_| Error::Stopping)?
+        sender.send(work(answer)).map_err(|_| Error::NoWriter)?;
+        answered.await.map_err(|_| Error::NoWriter)?
+    }
+
+    /// Whether something can be written.
+    pub(crate) fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 }
 

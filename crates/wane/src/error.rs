@@ -74,6 +74,16 @@ pub enum Error {
         /// What was given.
         got: String,
     },
+    /// A setting that is right in itself asks for something that this model or its catalogue does not have.
+    #[error("setting `{name}`: expected {expected}, got {got}")]
+    Unfit {
+        /// The setting's name.
+        name: &'static str,
+        /// What there is.
+        expected: String,
+        /// What was asked for.
+        got: String,
+    },
     /// A number does not fit the format's limits (users, items, event types).
     #[error("{what}: at most {limit} are supported, got {got}. {remedy}")]
     Limit {

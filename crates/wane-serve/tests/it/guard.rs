@@ -64,7 +64,7 @@ fn sample(route: &Route) -> Sample {
         }
         // Nothing answered before, which is the admin's own mistake and not a lack of rights.
         ("POST", path @ "/v1/admin/model") => {
-            of(path, json!({"roll_back": true}), StatusCode::UNPROCESSABLE_ENTITY, Some((path, "{}")))
+            of(path, json!({"roll_back": true}), StatusCode::CONFLICT, Some((path, "{}")))
         }
         ("GET", path @ ("/metrics" | "/v1/feedback" | "/v1/admin/model")) => {
             of(path, Value::Null, StatusCode::OK, None)

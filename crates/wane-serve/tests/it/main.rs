@@ -209,6 +209,19 @@ async fn a_session_is_answered_and_not_kept() {
 }
 
 #[tokio::test]
+async fn whole_floats_are_whole_numbers() {
+    let (_state, router) = shop();
+    let asked = json!({"user_id": 7.0, "k": 3.0, "explain": true, "reasons": 2.0});
+    let (status, list) = post(&router, "/v1/recommend", asked).await;
+    assert_eq!((status, list["items"].as_array().unwrap().len()), (StatusCode::OK, 3), "{list}");
+    let (status, list) = ask(&router, "GET", "/v1/items/i01/similar?k=3.0", "", "").await;
+    assert_eq!((status, list["items"].as_array().unwrap().len()), (StatusCode::OK, 3), "{list}");
+    let events = json!([{"user_id": 7.0, "item_id": "i01", "event_id": 1.0}, {"user_id": "7", "item_id": "i01", "event_id": 1}]);
+    assert_eq!(post(&router, "/v1/events", events).await.1["known"], 1);
+    assert_eq!(kept(&router, "7").await, 1);
+}
+
+#[tokio::test]
 async fn questions_that_cannot_be_answered_are_refused_by_their_field() {
     let (_state, router) = shop();
     for (asked, field, said) in [
@@ -220,6 +233,10 @@ async fn questions_that_cannot_be_answered_are_refused_by_their_field() {
         (json!({"user_id": "a", "as_of": "soon"}), "as_of", "expected a moment"),
         (json!({"session": [{"item_id": "i01"}, {"item_id": {}}]}), "session[1].item_id", "expected a text"),
         (json!({"session": [{"item_id": "i01", "user_id": "a"}]}), "session[0].user_id", "have none"),
+        (json!({"session": [{"item_id": "i01", "value": 1e99}]}), "session[0].value", "32-bit float"),
+        (json!({"user_id": 7.5}), "user_id", "a whole number"),
+        (json!({"user_id": 1e16}), "user_id", "a whole number"),
+        (json!({"user_id": "a", "k": 2.5}), "body", "a whole number from 0 on"),
         (json!({"user_id": "a", "kk": 3}), "body", "unknown field"),
         (json!({"user_id": "a", "k": -1}), "body", "invalid value"),
         (json!([1, 2]), "body", "invalid"),
@@ -233,9 +250,13 @@ async fn questions_that_cannot_be_answered_are_refused_by_their_field() {
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains(said), "{asked}: {message}");
     }
-    for asked in [json!({"user_id": "a", "filter": "price < 3"}), json!({"user_id": "a", "diversity": 0.5})] {
+    // Another model could answer them.
+    for (asked, field) in [
+        (json!({"user_id": "a", "filter": "price < 3"}), "filter"),
+        (json!({"user_id": "a", "diversity": 0.5}), "diversity"),
+    ] {
         let (status, answer) = post(&router, "/v1/recommend", asked).await;
-        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!((status, &answer["error"]["field"]), (StatusCode::CONFLICT, &json!(field)));
         assert!(answer["error"]["message"].as_str().unwrap().contains("catalogue"), "{answer}");
     }
     for (method, path, body, expected) in [

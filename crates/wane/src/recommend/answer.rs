@@ -102,7 +102,7 @@ const CANDIDATES_PER_PLACE: usize = 10;
 /// The best items for a query, after the filter and before any explanation. `scores` is scratch space.
 ///
 /// # Errors
-/// [`crate::Error::Setting`] when `diversity` is outside 0..=1, or above 0 without a catalogue.
+/// [`Error::Setting`] when `diversity` is outside 0..=1; [`Error::Unfit`] when it is above 0 without a catalogue.
 pub fn best_items(
     model: &dyn Recommender,
     query: &Query<'_>,
@@ -123,9 +123,10 @@ pub fn best_items(
     if settings.diversity == 0.0 {
         return Ok(best(settings.k));
     }
-    let catalogue = catalogue.ok_or_else(|| {
-        let expected = "0 where the model has no catalogue (fit it with --catalogue FILE)";
-        Error::setting("diversity", expected, settings.diversity)
+    let catalogue = catalogue.ok_or_else(|| Error::Unfit {
+        name: "diversity",
+        expected: "0 where the model has no catalogue (fit it with --catalogue FILE)".to_owned(),
+        got: settings.diversity.to_string(),
     })?;
     let candidates = best(settings.k.saturating_mul(CANDIDATES_PER_PLACE));
     diversify(&candidates, settings.k, settings.diversity, |a, b| catalogue.similarity(a, b))

@@ -89,8 +89,8 @@ impl Expression {
     /// Reads an expression and checks its fields and values against a catalogue.
     ///
     /// # Errors
-    /// [`crate::Error::Setting`] named `filter`, with a caret under the place that could not be understood; an
-    /// unknown field lists the known ones.
+    /// [`crate::Error::Setting`] named `filter`, with a caret under the place that could not be understood;
+    /// [`crate::Error::Unfit`] for an unknown field, which lists the known ones.
     pub fn parse(text: &str, catalogue: &Catalogue) -> Result<Self> {
         Ok(Self { root: parser::parse(text, catalogue)? })
     }

@@ -57,8 +57,8 @@ impl Filter {
     /// Settles for every item what does not depend on the question.
     ///
     /// # Errors
-    /// [`Error::Setting`] for an expression that cannot be understood or needs a catalogue where there is none;
-    /// [`Error::Unknown`] for a category that no item has.
+    /// [`Error::Setting`] for an expression that cannot be understood, [`Error::Unfit`] for one that needs a catalogue or a field where
+    /// there is none; [`Error::Unknown`] for a category that no item has.
     pub fn new(settings: &FilterSettings, items: &Vocab, catalogue: Option<&Catalogue>) -> Result<Self> {
         let mut is_allowed = vec![true; items.len()];
         for item in settings.exclude.iter().filter_map(|name| items.position(name)) {
@@ -120,10 +120,11 @@ impl QueryFilter<'_> {
     }
 }
 
-fn needed<'a>(catalogue: Option<&'a Catalogue>, setting: &str, got: &str) -> Result<&'a Catalogue> {
-    catalogue.ok_or_else(|| {
-        let got = format!("`{got}` without a catalogue; fit the model with --catalogue FILE");
-        Error::setting(setting, "a model with a catalogue", got)
+fn needed<'a>(catalogue: Option<&'a Catalogue>, setting: &'static str, got: &str) -> Result<&'a Catalogue> {
+    catalogue.ok_or_else(|| Error::Unfit {
+        name: setting,
+        expected: "a model with a catalogue".to_owned(),
+        got: format!("`{got}` without a catalogue; fit the model with --catalogue FILE"),
     })
 }
 

@@ -108,12 +108,7 @@ impl Parser<'_> {
             Kind::Word(name) | Kind::Name(name) => name.clone(),
             _ => return Err(self.expected(format!("a field ({})", known_fields(self.catalogue).join(", ")))),
         };
-        let field = find_field(self.catalogue, &name).ok_or_else(|| {
-            self.expected(format!(
-                "one of the catalogue's fields {}",
-                known_fields(self.catalogue).join(", ")
-            ))
-        })?;
+        let field = find_field(self.catalogue, &name).ok_or_else(|| self.no_such_field())?;
         self.place += 1;
         Ok(field)
     }
@@ -200,6 +195,14 @@ impl Parser<'_> {
 
     fn need_sign(&mut self, sign: &str) -> Result<()> {
         if self.take_sign(sign) { Ok(()) } else { Err(self.expected(format!("`{sign}`"))) }
+    }
+
+    fn no_such_field(&self) -> Error {
+        let known = known_fields(self.catalogue).join(", ");
+        match self.expected(format!("one of the catalogue's fields {known}")) {
+            Error::Setting { expected, got, .. } => Error::Unfit { name: "filter", expected, got },
+            other => other,
+        }
     }
 
     fn expected(&self, what: impl Into<String>) -> Error {

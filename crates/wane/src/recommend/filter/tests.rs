@@ -98,6 +98,8 @@ fn refusals_point_at_the_place() {
         let message = refusal(expression);
         assert!(message.contains(part), "{expression}: {message}");
     }
+    let unfit = |expression| matches!(Expression::parse(expression, &shop()), Err(Error::Unfit { .. }));
+    assert!(unfit("description = 'x'") && !unfit("price < 'x'") && !unfit("price <"));
     assert!(refusal(&"(".repeat(100_000)).contains("at most 64 levels"));
     assert!(refusal(&"not ".repeat(100_000)).contains("at most 64 levels"));
 }
