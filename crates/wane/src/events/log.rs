@@ -23,6 +23,13 @@ pub struct EventLog {
     users: Arc<Vocab>,
     items: Arc<Vocab>,
     event_types: Arc<Vec<String>>,
+    /// Shared by logs that differ in their vocabularies only.
+    columns: Arc<Columns>,
+}
+
+/// The events, by user and then by time.
+#[derive(Debug, Clone, PartialEq)]
+struct Columns {
     /// Events of user `u` are `offsets[u]..offsets[u + 1]`.
     offsets: Vec<usize>,
     item: Vec<ItemId>,
@@ -52,22 +59,25 @@ impl EventLog {
             users: users.shared(),
             items: items.shared(),
             event_types: Arc::new(columns.event_types),
-            item: order.apply(item),
-            time: order.apply(columns.times),
-            event_type: order.apply(columns.types),
-            value: (!columns.values.is_empty()).then(|| order.apply(columns.values)),
-            session: (!columns.sessions.is_empty()).then(|| order.apply(columns.sessions)),
-            offsets: order.offsets,
+            columns: Arc::new(Columns {
+                item: order.apply(item),
+                time: order.apply(columns.times),
+                event_type: order.apply(columns.types),
+                value: (!columns.values.is_empty()).then(|| order.apply(columns.values)),
+                session: (!columns.sessions.is_empty()).then(|| order.apply(columns.sessions)),
+                offsets: order.offsets,
+            }),
         })
     }
 
     /// Numbers sessions from 0 in the order of the log: the numbers that a reader gives them depend on the order of
     /// its threads.
     pub(crate) fn with_dense_sessions(mut self) -> Self {
-        let most = self.session.iter().flatten().filter(|&&number| number != NO_SESSION).max();
+        let most = self.columns.session.iter().flatten().filter(|&&number| number != NO_SESSION).max();
         let mut numbers = vec![NO_SESSION; most.map_or(0, |&most| most as usize + 1)];
         let mut next = 0;
-        for session in self.session.iter_mut().flatten().filter(|session| **session != NO_SESSION) {
+        let columns = Arc::make_mut(&mut self.columns);
+        for session in columns.session.iter_mut().flatten().filter(|session| **session != NO_SESSION) {
             let number = &mut numbers[*session as usize];
             if *number == NO_SESSION {
                 *number = next;
@@ -80,12 +90,12 @@ impl EventLog {
 
     /// Number of events.
     pub fn len(&self) -> usize {
-        self.item.len()
+        self.columns.item.len()
     }
 
     /// Whether there are no events.
     pub fn is_empty(&self) -> bool {
-        self.item.is_empty()
+        self.columns.item.is_empty()
     }
 
     /// Vocabulary of users.
@@ -115,7 +125,7 @@ impl EventLog {
 
     /// The events of a user, oldest first; empty for a number outside the vocabulary.
     pub fn history(&self, user: UserId) -> History<'_> {
-        let bound = |place: usize| self.offsets.get(place).copied().unwrap_or(self.len());
+        let bound = |place: usize| self.columns.offsets.get(place).copied().unwrap_or(self.len());
         self.slice(bound(user.index()), bound(user.index() + 1))
     }
 
@@ -134,27 +144,24 @@ impl EventLog {
 
     /// Where each user's events begin and end in [`EventLog::events`]: `n_users + 1` ascending numbers.
     pub fn offsets(&self) -> &[usize] {
-        &self.offsets
+        &self.columns.offsets
     }
 
     /// Time of the first and of the last event.
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        Some((*self.time.iter().min()?, *self.time.iter().max()?))
+        Some((*self.columns.time.iter().min()?, *self.columns.time.iter().max()?))
     }
 
     /// The part of the log for which `keep(user, place in the user's history, event)` holds, with the same
     /// vocabularies.
     pub fn filter(&self, mut keep: impl FnMut(UserId, usize, Event) -> bool) -> Self {
-        let mut part = Self {
-            users: Arc::clone(&self.users),
-            items: Arc::clone(&self.items),
-            event_types: Arc::clone(&self.event_types),
+        let mut part = Columns {
             offsets: vec![0],
             item: Vec::new(),
             time: Vec::new(),
             event_type: Vec::new(),
-            value: self.value.as_ref().map(|_| Vec::new()),
-            session: self.session.as_ref().map(|_| Vec::new()),
+            value: self.columns.value.as_ref().map(|_| Vec::new()),
+            session: self.columns.session.as_ref().map(|_| Vec::new()),
         };
         for (user, history) in self.histories() {
             for (place, event) in history.iter().enumerate() {
@@ -172,7 +179,7 @@ impl EventLog {
             }
             part.offsets.push(part.item.len());
         }
-        part
+        Self { columns: Arc::new(part), ..self.clone() }
     }
 
     /// The events strictly before a moment, with the same vocabularies.
@@ -187,7 +194,8 @@ impl EventLog {
         let places: Vec<Option<ItemId>> =
             (0..self.n_items() as u32).map(|item| place(ItemId(item))).collect();
         let mut part = self.filter(|_, _, event| places[event.item.index()].is_some());
-        part.item.iter_mut().for_each(|item| *item = places[item.index()].unwrap_or(*item));
+        let columns = Arc::make_mut(&mut part.columns);
+        columns.item.iter_mut().for_each(|item| *item = places[item.index()].unwrap_or(*item));
         part.items = Arc::clone(items);
         part
     }
@@ -199,9 +207,16 @@ impl EventLog {
         let all = names.into_iter().map(str::to_owned).chain(items.iter().map(str::to_owned));
         let wider = Vocab::from_names(all);
         let places: Vec<u32> = items.iter().map(|name| wider.position(name).unwrap_or_default()).collect();
-        self.item.iter_mut().for_each(|item| item.0 = places[item.index()]);
+        let columns = Arc::make_mut(&mut self.columns);
+        columns.item.iter_mut().for_each(|item| item.0 = places[item.index()]);
         self.items = wider.shared();
         self
+    }
+
+    /// The same events, not copied, over a vocabulary that goes on where this one ends ([`Vocab::with_later`]).
+    #[must_use]
+    pub fn with_later_items(&self, items: Arc<Vocab>) -> Self {
+        Self { items, ..self.clone() }
     }
 
     /// Bytes held by the events (without the vocabularies).
@@ -209,18 +224,19 @@ impl EventLog {
         let per_event = size_of::<ItemId>()
             + size_of::<Timestamp>()
             + size_of::<EventTypeId>()
-            + if self.value.is_some() { size_of::<f32>() } else { 0 }
-            + if self.session.is_some() { size_of::<u32>() } else { 0 };
+            + if self.columns.value.is_some() { size_of::<f32>() } else { 0 }
+            + if self.columns.session.is_some() { size_of::<u32>() } else { 0 };
         self.len() * per_event
     }
 
     fn slice(&self, start: usize, end: usize) -> History<'_> {
+        let Columns { item, time, event_type, value, session, .. } = &*self.columns;
         History {
-            items: &self.item[start..end],
-            times: &self.time[start..end],
-            event_types: &self.event_type[start..end],
-            values: self.value.as_ref().map(|values| &values[start..end]),
-            sessions: self.session.as_ref().map(|sessions| &sessions[start..end]),
+            items: &item[start..end],
+            times: &time[start..end],
+            event_types: &event_type[start..end],
+            values: value.as_ref().map(|values| &values[start..end]),
+            sessions: session.as_ref().map(|sessions| &sessions[start..end]),
         }
     }
 }

@@ -3,17 +3,22 @@
 //! A vocabulary is the *sorted* list of its names in one buffer. Sorting makes a log independent of the order of
 //! rows in its file, makes "ties by item id" a comparison of integers, and lets a name be found by binary search
 //! without a second copy in a hash map.
+//!
+//! Names that come while a model answers follow after the sorted ones, in the order in which they came: numbers that are in use stay as
+//! they are.
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-/// A sorted table of distinct names; a name's place is its dense number.
+/// A sorted table of distinct names, and perhaps later ones after them; a name's place is its dense number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Vocab {
     text: String,
     /// `ends[i]` is where name `i` ends in `text`.
     ends: Vec<usize>,
+    /// Places of the later names, in the order of the names.
+    later: Vec<u32>,
 }
 
 impl Vocab {
@@ -69,9 +74,25 @@ impl Vocab {
         self.ends.get(place).and_then(|&end| self.text.get(start..end)).unwrap_or("")
     }
 
+    /// The same with later names after its own, in their order; those that it has already are passed over.
+    #[must_use]
+    pub fn with_later<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut vocab = self.clone();
+        for name in names {
+            if let (None, Err(rank), Ok(place)) =
+                (self.position(name), vocab.later_rank(name), u32::try_from(vocab.len()))
+            {
+                vocab.text.push_str(name);
+                vocab.ends.push(vocab.text.len());
+                vocab.later.insert(rank, place);
+            }
+        }
+        vocab
+    }
+
     /// The place of a name, by binary search.
     pub fn position(&self, name: &str) -> Option<u32> {
-        let (mut low, mut high) = (0, self.len());
+        let (mut low, mut high) = (0, self.len() - self.later.len());
         while low < high {
             let middle = low.midpoint(high);
             match self.name(middle).cmp(name) {
@@ -80,7 +101,12 @@ impl Vocab {
                 std::cmp::Ordering::Equal => return u32::try_from(middle).ok(),
             }
         }
-        None
+        self.later_rank(name).ok().map(|rank| self.later[rank])
+    }
+
+    /// Where a name stands among the later ones, or where it would.
+    fn later_rank(&self, name: &str) -> Result<usize, usize> {
+        self.later.binary_search_by(|&place| self.name(place as usize).cmp(name))
     }
 
     /// All names in order.
@@ -110,6 +136,17 @@ fn prefix(name: &str) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn later_names_follow_in_the_order_in_which_they_came() {
+        let vocab = Vocab::from_names(["b", "d"]).with_later(["e", "a", "d", "a", "c"]);
+        assert_eq!(vocab.iter().collect::<Vec<_>>(), ["b", "d", "e", "a", "c"]);
+        let more = vocab.with_later(["0", "c"]);
+        assert_eq!(
+            ["0", "a", "b", "c", "d", "e", "f"].map(|name| more.position(name)),
+            [Some(5), Some(3), Some(0), Some(4), Some(1), Some(2), None]
+        );
+    }
 
     proptest! {
         #[test]

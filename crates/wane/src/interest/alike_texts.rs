@@ -33,6 +33,39 @@ pub fn alike_texts(name: &str, texts: &Texts, n_items: usize, top: usize) -> Rel
     Relation::from_links(name, n_items, links)
 }
 
+/// Links of later items, each with its number and short vector: of each to the `top` nearest, exactly, and to it from those items that
+/// have a place left for it, or a link that is weaker; `bars` says how near an item must be to be one of an item's.
+pub fn later_alike_texts(
+    texts: &Texts,
+    later: &[(ItemId, &[f32])],
+    top: usize,
+    bars: &[f32],
+) -> Vec<(ItemId, ItemId, f32)> {
+    let all = |from: &ItemId| {
+        let known = (0..bars.len() as u32).map(|item| (ItemId(item), texts.of_item(item)));
+        known.chain(later.iter().copied()).filter(move |(to, _)| to != from).collect::<Vec<_>>()
+    };
+    let of_one = |(from, vector): &(ItemId, &[f32])| {
+        let length = dot(vector, vector).sqrt();
+        let near = |(to, other): (ItemId, &[f32])| {
+            let cosine = dot(vector, other) / (length * dot(other, other).sqrt());
+            (cosine > 0.0).then_some((to, cosine))
+        };
+        let mut near: Vec<(ItemId, f32)> = all(from).into_iter().filter_map(near).collect();
+        let is_back = |&&(to, cosine): &&(ItemId, f32)| bars.get(to.index()).is_some_and(|&bar| cosine > bar);
+        let mut links: Vec<_> =
+            near.iter().filter(is_back).map(|&(to, cosine)| (to, *from, cosine)).collect();
+        near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        links.extend(near.into_iter().take(top).map(|(to, cosine)| (*from, to, cosine)));
+        links
+    };
+    later.par_iter().flat_map_iter(of_one).collect()
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
 /// Vectors of length 1 of the items that have one.
 struct Table {
     dim: usize,
@@ -173,6 +206,29 @@ mod tests {
         assert_eq!(relation.neighbours(ItemId(2)).len(), 0);
         assert_eq!(relation, alike_texts("alike-text", &texts, 300, 4));
         assert!(alike_texts("alike-text", &Texts::default(), 300, 4).is_empty());
+    }
+
+    /// An item that comes later has the links that it would have had.
+    #[test]
+    fn later_items_are_linked_to_the_nearest() {
+        let all = texts(300);
+        let whole = alike_texts("alike-text", &all, 300, 4);
+        let first = all.clone().over(299);
+        let before = alike_texts("alike-text", &first, 299, 4);
+        let weakest =
+            |item| before.neighbours(ItemId(item)).map(|(_, cosine)| cosine).fold(f32::INFINITY, f32::min);
+        let bars: Vec<f32> = (0..299).map(weakest).collect();
+        let links = later_alike_texts(&first, &[(ItemId(299), all.of_item(299))], 4, &bars);
+        let wider = before.with_later(300, links);
+        let row = |relation: &Relation, item| relation.neighbours(ItemId(item)).collect::<Vec<_>>();
+        let (found, expected) = (row(&wider, 299), row(&whole, 299));
+        assert_eq!(found.len(), 4);
+        found.iter().zip(&expected).for_each(|(a, b)| assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-5));
+        for item in 0..299 {
+            let is_linked = whole.weight(ItemId(item), ItemId(299)).is_some();
+            assert_eq!(wider.weight(ItemId(item), ItemId(299)).is_some(), is_linked, "{item}");
+            assert_eq!(row(&wider, item)[..row(&before, item).len()], row(&before, item));
+        }
     }
 
     #[test]

@@ -62,6 +62,21 @@ impl Departments {
         (names.len() <= MOST).then_some(Self { names, places })
     }
 
+    /// The same for so many items, where a newer catalogue says what some of them belong to.
+    #[must_use]
+    pub fn over(&self, catalogue: &Catalogue, n_items: usize, items: &[ItemId]) -> Self {
+        let mut places = self.places.clone();
+        places.resize(n_items, NONE);
+        for &item in items {
+            let place =
+                catalogue.top_category(item).and_then(|name| self.names.iter().position(|own| own == name));
+            if let Some(own) = places.get_mut(item.index()) {
+                *own = place.map_or(NONE, |place| place as u8);
+            }
+        }
+        Self { names: self.names.clone(), places }
+    }
+
     /// Their names, sorted.
     pub fn names(&self) -> &[String] {
         &self.names
@@ -111,8 +126,11 @@ mod tests {
         assert_eq!(departments.names(), ["food"]);
         assert_eq!([0, 1, 9].map(|item| departments.of_item(ItemId(item))), [Some(0), None, None]);
         let saved = departments.items(0).map(|item| item.0).collect();
-        assert_eq!(Departments::from_items(2, vec![("food".into(), saved)]), Some(departments));
+        assert_eq!(Departments::from_items(2, vec![("food".into(), saved)]), Some(departments.clone()));
         assert_eq!(Departments::from_items(2, vec![("food".into(), vec![2])]), None);
         assert_eq!(Departments::of(&log, None), Departments::default());
+        let newer = Catalogue { categories: vec![vec![1], vec![1], vec![0]], ..catalogue };
+        let later = departments.over(&newer, 3, &[ItemId(0), ItemId(2)]);
+        assert_eq!([0, 1, 2].map(|item| later.of_item(ItemId(item))), [None, None, Some(0)]);
     }
 }

@@ -26,19 +26,16 @@ pub struct Features {
 impl Features {
     /// The features of all items; those that only one item has say nothing of another and are left out.
     pub fn of(catalogue: &Catalogue) -> Self {
-        let n_items = catalogue.items.len();
-        let bands = price_bands(&catalogue.price);
-        let names: Vec<Vec<String>> = (0..n_items)
-            .map(|place| {
-                let item = ItemId(place as u32);
-                let categories = catalogue.category_path(item).map(|name| format!("category {name}"));
-                let brand =
-                    catalogue.brand.get(place).and_then(Option::as_ref).map(|brand| format!("brand {brand}"));
-                let band = bands.get(place).copied().flatten().map(|band| format!("price {band}"));
-                categories.chain(brand).chain(band).collect()
-            })
-            .collect();
+        let bands = PriceBands::of(&catalogue.price);
+        let items = (0..catalogue.items.len() as u32).map(ItemId);
+        let names: Vec<Vec<String>> = items.map(|item| names_of(catalogue, item, &bands)).collect();
         Self::from_names(&names)
+    }
+
+    /// Those features of an item of another catalogue that are known here, its price in the bands of these items.
+    pub fn known_of(&self, catalogue: &Catalogue, item: ItemId, bands: &PriceBands) -> Vec<u32> {
+        let place = |name: String| u32::try_from(self.names.binary_search(&name).ok()?).ok();
+        names_of(catalogue, item, bands).into_iter().filter_map(place).collect()
     }
 
     /// Features from their names, item by item.
@@ -86,13 +83,36 @@ impl Features {
     }
 }
 
-/// The price band of each item that has a price.
-fn price_bands(prices: &[Option<f32>]) -> Vec<Option<usize>> {
-    let mut sorted: Vec<f32> = prices.iter().flatten().copied().filter(|price| price.is_finite()).collect();
-    sorted.sort_by(f32::total_cmp);
-    let band =
-        |price: f32| sorted.partition_point(|&other| other < price) * PRICE_BANDS / sorted.len().max(1);
-    prices.iter().map(|price| price.filter(|price| price.is_finite()).map(band)).collect()
+fn names_of(catalogue: &Catalogue, item: ItemId, bands: &PriceBands) -> Vec<String> {
+    let place = item.index();
+    let categories = catalogue.category_path(item).map(|name| format!("category {name}"));
+    let brand = catalogue.brand.get(place).and_then(Option::as_ref).map(|brand| format!("brand {brand}"));
+    let price = catalogue.price.get(place).copied().flatten();
+    let band = price.and_then(|price| bands.of_price(price)).map(|band| format!("price {band}"));
+    categories.chain(brand).chain(band).collect()
+}
+
+/// Bands of prices with equally many items each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PriceBands {
+    /// All prices, ascending.
+    sorted: Vec<f32>,
+}
+
+impl PriceBands {
+    /// The bands of a catalogue's prices.
+    pub fn of(prices: &[Option<f32>]) -> Self {
+        let mut sorted: Vec<f32> =
+            prices.iter().flatten().copied().filter(|price| price.is_finite()).collect();
+        sorted.sort_by(f32::total_cmp);
+        Self { sorted }
+    }
+
+    /// The band of a price, where it is one.
+    pub fn of_price(&self, price: f32) -> Option<usize> {
+        let below = || self.sorted.partition_point(|&other| other < price);
+        price.is_finite().then(|| below() * PRICE_BANDS / self.sorted.len().max(1))
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +129,9 @@ mod tests {
 
     #[test]
     fn prices_fall_into_bands_of_equal_size() {
-        let bands = price_bands(&(0..20).map(|price| Some(price as f32)).chain([None]).collect::<Vec<_>>());
-        assert_eq!((bands[0], bands[10], bands[19], bands[20]), (Some(0), Some(5), Some(9), None));
+        let bands =
+            PriceBands::of(&(0..20).map(|price| Some(price as f32)).chain([None]).collect::<Vec<_>>());
+        let found = [0.0, 10.0, 19.0, 500.0, f32::NAN].map(|price| bands.of_price(price));
+        assert_eq!(found, [Some(0), Some(5), Some(9), Some(10), None]);
     }
 }

@@ -1,11 +1,19 @@
 //! Directed, named item-item links in compressed sparse rows.
 
+use std::sync::Arc;
+
 use crate::events::ItemId;
 
 /// A directed, named link between items: `complement`, `substitute`, `covisit`, ...
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relation {
     name: String,
+    /// Shared by all copies, for there are millions.
+    links: Arc<Links>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Links {
     offsets: Vec<usize>,
     targets: Vec<ItemId>,
     weights: Vec<f32>,
@@ -38,12 +46,36 @@ impl Relation {
         for item in 0..n_items {
             offsets[item + 1] += offsets[item];
         }
-        Self {
-            name: name.into(),
-            offsets,
-            targets: links.iter().map(|link| link.1).collect(),
-            weights: links.iter().map(|link| link.2).collect(),
+        let targets = links.iter().map(|link| link.1).collect();
+        let weights = links.iter().map(|link| link.2).collect();
+        Self { name: name.into(), links: Arc::new(Links { offsets, targets, weights }) }
+    }
+
+    /// The same among more items, with links to later items, or of them. Those that there are stay as they are, in place and weight.
+    #[must_use]
+    pub fn with_later(&self, n_items: usize, mut later: Vec<(ItemId, ItemId, f32)>) -> Self {
+        later.sort_by_key(|&(from, to, _)| (from, to));
+        let Links { offsets, targets, weights } = &*self.links;
+        let n_links = targets.len() + later.len();
+        let mut wider = Links {
+            offsets: Vec::with_capacity(n_items + 1),
+            targets: Vec::with_capacity(n_links),
+            weights: Vec::with_capacity(n_links),
+        };
+        wider.offsets.push(0);
+        let mut later = later.into_iter().peekable();
+        for item in 0..n_items {
+            if let Some(&[start, end]) = offsets.get(item..item + 2) {
+                wider.targets.extend_from_slice(&targets[start..end]);
+                wider.weights.extend_from_slice(&weights[start..end]);
+            }
+            while let Some((_, to, weight)) = later.next_if(|link| link.0.index() == item) {
+                wider.targets.push(to);
+                wider.weights.push(weight);
+            }
+            wider.offsets.push(wider.targets.len());
         }
+        Self { name: self.name.clone(), links: Arc::new(wider) }
     }
 
     /// A relation from its rows, as [`Self::rows`] gives them; nothing if they are not rows of links among `n_items`.
@@ -60,23 +92,22 @@ impl Relation {
             && offsets.last() == Some(&(targets.len() as u64))
             && targets.len() == weights.len()
             && targets.iter().all(|&target| (target as usize) < n_items);
-        is_sound.then(|| Self {
-            name: name.to_owned(),
-            offsets: offsets.into_iter().map(|offset| offset as usize).collect(),
-            targets: targets.into_iter().map(ItemId).collect(),
-            weights,
+        is_sound.then(|| {
+            let offsets = offsets.into_iter().map(|offset| offset as usize).collect();
+            let targets = targets.into_iter().map(ItemId).collect();
+            Self { name: name.to_owned(), links: Arc::new(Links { offsets, targets, weights }) }
         })
     }
 
     /// Offsets of the rows by item, then the targets and weights of all links.
     pub(crate) fn rows(&self) -> (&[usize], &[ItemId], &[f32]) {
-        (&self.offsets, &self.targets, &self.weights)
+        (&self.links.offsets, &self.links.targets, &self.links.weights)
     }
 
     /// The same links in the other direction.
     #[must_use]
     pub fn reversed(&self, name: impl Into<String>) -> Self {
-        let n_items = self.offsets.len() - 1;
+        let n_items = self.links.offsets.len() - 1;
         let links = (0..n_items as u32).flat_map(|from| {
             self.neighbours(ItemId(from)).map(move |(to, weight)| (to, ItemId(from), weight))
         });
@@ -90,25 +121,43 @@ impl Relation {
 
     /// Number of links.
     pub fn len(&self) -> usize {
-        self.targets.len()
+        self.links.targets.len()
     }
 
     /// Whether there are no links.
     pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+        self.links.targets.is_empty()
     }
 
     /// The weight of a link, if there is one.
     pub fn weight(&self, from: ItemId, to: ItemId) -> Option<f32> {
-        let (start, end) = (*self.offsets.get(from.index())?, *self.offsets.get(from.index() + 1)?);
-        let place = self.targets[start..end].binary_search(&to).ok()?;
-        self.weights.get(start + place).copied()
+        let Links { offsets, targets, weights } = &*self.links;
+        let (start, end) = (*offsets.get(from.index())?, *offsets.get(from.index() + 1)?);
+        let place = targets[start..end].binary_search(&to).ok()?;
+        weights.get(start + place).copied()
     }
 
     /// Items that `item` links to, with their weights; empty for an unknown item.
     pub fn neighbours(&self, item: ItemId) -> impl ExactSizeIterator<Item = (ItemId, f32)> + '_ {
-        let bound = |place: usize| self.offsets.get(place).copied().unwrap_or(self.targets.len());
+        let Links { offsets, targets, weights } = &*self.links;
+        let bound = |place: usize| offsets.get(place).copied().unwrap_or(targets.len());
         let range = bound(item.index())..bound(item.index() + 1);
-        self.targets[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
+        targets[range.clone()].iter().copied().zip(weights[range].iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_links_follow_those_that_there_are() {
+        let link = |from, to, weight| (ItemId(from), ItemId(to), weight);
+        let relation = Relation::from_links("r", 3, [link(0, 2, 0.5), link(2, 0, 0.25), link(2, 1, 1.0)]);
+        let later = vec![link(3, 1, 0.1), link(2, 4, 0.2), link(2, 3, 0.3), link(1, 3, 0.4), link(3, 4, 0.6)];
+        let wider = relation.with_later(5, later.clone());
+        let all = [link(0, 2, 0.5), link(2, 0, 0.25), link(2, 1, 1.0)].into_iter().chain(later);
+        assert_eq!(wider, Relation::from_links("r", 5, all));
+        assert_eq!(relation.neighbours(ItemId(3)).len(), 0);
     }
 }

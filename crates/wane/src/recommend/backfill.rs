@@ -7,6 +7,8 @@
 //! Only the [`REACH`] most popular items get it, or the candidates where a question names them: adding to all of a
 //! million items would cost a hundred times what a neighbourhood model does.
 
+use std::sync::Arc;
+
 use super::{Explanation, Parameters, Query, Recommender, Remainder, Scored, Scores};
 use crate::decay::Kernel;
 use crate::events::{EventLog, ItemId};
@@ -17,7 +19,12 @@ const REACH: usize = 1_000;
 /// A model whose lists are filled up by popularity.
 pub struct Backfill {
     model: Box<dyn Recommender>,
-    /// Each item's share of the training events.
+    counted: Arc<Counted>,
+}
+
+/// What was counted of a training log.
+struct Counted {
+    /// Each item's share of the events.
     shares: Vec<f32>,
     /// The most popular items.
     reach: Vec<ItemId>,
@@ -41,16 +48,22 @@ impl Backfill {
         reach.iter().for_each(|item| is_reached[item.index()] = true);
         let n = log.len().max(1) as f32;
         let shares = counts.into_iter().map(|count| count as f32 / n).collect();
-        Self { model, shares, reach, is_reached }
+        Self { model, counted: Arc::new(Counted { shares, reach, is_reached }) }
+    }
+
+    /// Another model of the same log, which may know later items too: popularity says nothing of those.
+    #[must_use]
+    pub fn with_model(&self, model: Box<dyn Recommender>) -> Self {
+        Self { model, counted: Arc::clone(&self.counted) }
     }
 
     fn share(&self, item: ItemId) -> f32 {
-        self.shares.get(item.index()).copied().unwrap_or(0.0)
+        self.counted.shares.get(item.index()).copied().unwrap_or(0.0)
     }
 
     /// Whether popularity may speak for an item that the model is silent on.
     fn reaches(&self, query: &Query<'_>, item: ItemId) -> bool {
-        query.candidates.is_some() || self.is_reached.get(item.index()) == Some(&true)
+        query.candidates.is_some() || self.counted.is_reached.get(item.index()) == Some(&true)
     }
 }
 
@@ -69,7 +82,7 @@ impl Recommender for Backfill {
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
         self.model.score(query, scores);
         let scale = least_positive(scores);
-        for &item in query.candidates.unwrap_or(&self.reach) {
+        for &item in query.candidates.unwrap_or(&self.counted.reach) {
             if scores.get(item) == 0.0 {
                 scores.set(item, scale * self.share(item));
             }
@@ -87,7 +100,7 @@ impl Recommender for Backfill {
     ) -> Option<Vec<Scored>> {
         let found = self.model.search(query, k, keep, scores)?;
         // With a share of nearly 1, or a score near the least float, rounding could make the two equal.
-        let is_less = self.reach.first().is_none_or(|&item| self.share(item) < 0.999);
+        let is_less = self.counted.reach.first().is_none_or(|&item| self.share(item) < 0.999);
         let is_above = |last: &Scored| last.score >= f32::MIN_POSITIVE;
         (found.len() == k && is_less && found.last().is_none_or(is_above)).then_some(found)
     }

@@ -55,7 +55,7 @@ pub use settings::ModelSettings;
 pub use tifu_knn::{TifuKnn, TifuKnnSettings};
 pub use top_k::{Scored, top_k};
 pub use trace::{
-    Learned, LearnedDepartment, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType, Start,
-    TraceModel, TraceSettings,
+    LaterItems, Learned, LearnedDepartment, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType,
+    Start, TraceModel, TraceSettings,
 };
 pub use vmis_knn::{VmisKnn, VmisKnnSettings};

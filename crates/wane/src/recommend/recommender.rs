@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::{Checkpoint, Parameters, Scored, Scores, Start, top_k};
 use crate::decay::Kernel;
@@ -279,6 +280,42 @@ pub fn score_all<R: Recommender + ?Sized>(
 }
 
 impl<R: Recommender + ?Sized> Recommender for Box<R> {
+    fn n_items(&self) -> usize {
+        (**self).n_items()
+    }
+
+    fn score(&self, query: &Query<'_>, scores: &mut Scores) {
+        (**self).score(query, scores);
+    }
+
+    fn search(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        scores: &mut Scores,
+    ) -> Option<Vec<Scored>> {
+        (**self).search(query, k, keep, scores)
+    }
+
+    fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
+        (**self).explain(query, item)
+    }
+
+    fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
+        (**self).explain_best(query, items, most)
+    }
+
+    fn parameters(&self) -> Parameters {
+        (**self).parameters()
+    }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        (**self).kernel()
+    }
+}
+
+impl<R: Recommender + ?Sized> Recommender for Arc<R> {
     fn n_items(&self) -> usize {
         (**self).n_items()
     }

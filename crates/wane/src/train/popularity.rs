@@ -7,6 +7,8 @@
 //! lie side by side, since training asks for a few items in nearly all bins; the last bin, in which a model is asked
 //! about all items, is kept a second time as a row of its own.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::kernels::{add_bytes, dot_bytes, exp_all, ln_1p_all};
@@ -31,8 +33,8 @@ pub struct PopularityTable {
     rates: Vec<f32>,
     /// Start of each bin, ascending.
     starts: Vec<Timestamp>,
-    /// By item, then bin; one byte per half-life, the first lowest.
-    values: Vec<u32>,
+    /// By item, then bin; one byte per half-life, the first lowest. Shared by all copies.
+    values: Arc<Vec<u32>>,
     /// By item, in the last bin.
     latest: Vec<u32>,
 }
@@ -56,7 +58,7 @@ impl PopularityTable {
         let rows = values.par_chunks_exact_mut(starts.len().max(1)).zip(offsets.par_windows(2));
         rows.for_each(|(row, range)| write_row(&times[range[0]..range[1]], &starts, &rates, row));
         let latest = values.chunks_exact(starts.len().max(1)).filter_map(|row| row.last().copied()).collect();
-        Self { rates, starts, values, latest }
+        Self { rates, starts, values: Arc::new(values), latest }
     }
 
     /// The bin of a moment: its counts are all from before it.

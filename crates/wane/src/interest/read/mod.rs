@@ -24,6 +24,7 @@ use crate::events::read::Table;
 use crate::events::{ItemId, Vocab};
 
 pub use self::columns::CatalogueMap;
+pub use self::moment::parse as parse_created;
 
 /// What was understood of a catalogue.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

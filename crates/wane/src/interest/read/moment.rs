@@ -13,7 +13,7 @@ const DATE_TIMES: [&str; 4] =
 const DATES: [&str; 5] = ["%Y-%m-%d", "%Y/%m/%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y"];
 
 /// Reads a date, a date with time, a year, or an epoch number whose unit is told by its magnitude.
-pub(super) fn parse(text: &str) -> Option<Timestamp> {
+pub fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(number) = text.parse::<i64>() {
         return from_number(number);

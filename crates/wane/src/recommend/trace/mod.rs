@@ -19,6 +19,7 @@ mod balance;
 mod explain;
 mod familiar;
 mod fit;
+mod later;
 mod learned;
 mod past;
 mod record;
@@ -27,6 +28,7 @@ mod search;
 mod settings;
 mod start;
 
+pub use later::LaterItems;
 pub use learned::{
     Learned, LearnedDepartment, LearnedPopularity, LearnedRelation, LearnedScale, LearnedType,
 };
@@ -56,7 +58,7 @@ pub struct TraceModel {
     links: Vec<Link>,
     popularity: PopularityTable,
     /// Items and times of the training events, oldest first: popularity is counted from them.
-    events: Vec<(Timestamp, ItemId)>,
+    events: Arc<Vec<(Timestamp, ItemId)>>,
     goal: Goal,
     /// How what is written of items was made short; of no numbers where it does not speak.
     reduction: Reduction,
@@ -74,7 +76,7 @@ impl TraceModel {
         goal: Goal,
     ) -> Self {
         let vectors = weights.item_vectors(features).into();
-        let searching = Searching::default();
+        let (events, searching) = (Arc::new(events), Searching::default());
         let (basis, reduction) = (weights.basis(), features.texts.reduction.clone());
         Self { basis, weights, vectors, links, popularity, events, goal, reduction, searching }
     }

@@ -324,7 +324,7 @@ fn without_features(weights: &Weights, features: &Features) -> Vec<f32> {
 }
 
 /// The bias of little visited items, which new ones are.
-fn lower_quartile(biases: &[f32]) -> f32 {
+pub(super) fn lower_quartile(biases: &[f32]) -> f32 {
     let mut sorted = biases.to_vec();
     sorted.sort_by(f32::total_cmp);
     sorted.get(sorted.len() / 4).copied().unwrap_or_default()
