@@ -13,6 +13,7 @@ use wane::recommend::{Answer, Filter, ListSettings, Recommender, Scores};
 use crate::error::{Error, Result};
 use crate::feedback::{Feedback, FeedbackReport, RecommendationId};
 use crate::history::Known;
+use crate::items::{ItemInForce, Said, Shelf, Word};
 use crate::metrics::Metrics;
 use crate::models::{Model, Models, ServedModels};
 use crate::requests::{Recommend, Whose};
@@ -36,6 +37,7 @@ pub struct Engine {
     asked: AtomicU64,
     metrics: Arc<Metrics>,
     is_stopping: AtomicBool,
+    shelf: Shelf,
 }
 
 /// A list with its model.
@@ -54,7 +56,8 @@ impl Engine {
         // Before the model: a state that is in use is found out at once, a model takes its time.
         let store = Store::open(folder, durability)?;
         let metrics = Arc::new(Metrics::new());
-        let models = Arc::new(Models::new(Model::load(model, &metrics)?));
+        let items = Arc::new(Reader::open(folder)?.items()?);
+        let models = Arc::new(Models::new(Model::load(model, &metrics)?.over(&items)?));
         let told = Arc::clone(&models);
         let writer = Writer::start(store, Arc::clone(&metrics), move |user| told.forget(user));
         Ok(Self {
@@ -68,6 +71,7 @@ impl Engine {
             asked: AtomicU64::new(0),
             metrics,
             is_stopping: AtomicBool::new(false),
+            shelf: Shelf::new(items),
         })
     }
 
@@ -99,7 +103,9 @@ impl Engine {
     /// [`Error::Conflict`] for a folder that cannot be served: then all is as before.
     pub fn load_model(&self, folder: &Path, share: Option<f64>) -> Result<()> {
         let unfit = |error: Error| Error::Conflict { field: "load", reason: error.to_string() };
-        self.models.change(Model::load(folder, &self.metrics).map_err(unfit)?, share);
+        let model = Model::load(folder, &self.metrics).map_err(unfit)?;
+        let items = self.shelf.items();
+        self.models.change(model.over(&items).map_err(unfit)?, share);
         Ok(())
     }
 
@@ -108,7 +114,8 @@ impl Engine {
     /// # Errors
     /// [`Error::Conflict`] where nothing did.
     pub fn roll_back(&self) -> Result<()> {
-        self.models.roll_back()
+        let items = self.shelf.items();
+        self.models.roll_back(&items)
     }
 
     /// What is counted.
@@ -191,26 +198,28 @@ impl Engine {
         let model = self.models.of(asked.whose.key());
         let log = model.log();
         let (known, name) = match &asked.whose {
-            Whose::User(user) => (model.histories.of(user, || self.read(log, user))?, user.as_str()),
+            Whose::User(user) => {
+                (model.histories.of(user, log.n_items(), || self.read(log, user))?, user.as_str())
+            }
             Whose::Session(events) => (Arc::new(Known::of(log, None, events)), ""),
         };
         let own;
         let filter = match &asked.filter {
             None => &model.usual,
             Some(settings) => {
-                own = Filter::new(settings, log.items(), model.artifact.catalogue.as_ref())?;
+                own = Filter::new(settings, log.items(), model.catalogue())?;
                 &own
             }
         };
         let list = ListSettings { k: asked.k, diversity: asked.diversity };
         let question = Asked { as_of: asked.as_of, list, filter, reasons: asked.reasons };
-        let n_items = model.recommender.n_items();
+        let n_items = model.recommender().n_items();
         // Another model may have other items.
         let ready = take(&self.scores).filter(|scores| scores.len() == n_items);
         let mut scores = ready.unwrap_or_else(|| Scores::new(n_items));
         scores.clear();
         let history = known.history(log)?;
-        let found = answer(&model.recommender, model.names(), name, history, &question, &mut scores);
+        let found = answer(model.recommender(), model.names(), name, history, &question, &mut scores);
         give_back(&self.scores, scores);
         let number = self.numbers.hash_one(self.asked.fetch_add(1, Ordering::Relaxed));
         let id = RecommendationId { model: model.id.clone(), scenario: asked.scenario.clone(), number };
@@ -224,9 +233,76 @@ impl Engine {
     /// [`Error::NotFound`] for another item.
     pub(crate) fn usual_type(&self, item: &str) -> Result<String> {
         let model = self.models.of(item);
-        match model.log().items().position(item) {
+        match model.log().items().position(item).filter(|_| !model.is_out(item)) {
             Some(_) => Ok(model.usual_type.clone()),
             None => Err(Error::NotFound { what: "item", name: item.to_owned() }),
+        }
+    }
+
+    /// Keeps what is said of an item and lets all models that answer heed it; when it returns, it is on the disk and in force.
+    pub(crate) async fn say(self: &Arc<Self>, word: Word) -> Result<()> {
+        let engine = Arc::clone(self);
+        // It goes on where the request is given up: what is kept has to come into force.
+        let done = tokio::spawn(async move { engine.keep_and_heed(word).await });
+        done.await.map_err(|_| Error::Stopping)?
+    }
+
+    async fn keep_and_heed(self: Arc<Self>, word: Word) -> Result<()> {
+        let item = word.item.clone();
+        self.writer.keep(Batch::Item(word)).await?;
+        self.shelf.changed(item);
+        // Who waits here is often served by who is before them.
+        let turn = self.shelf.turn().await;
+        let engine = Arc::clone(&self);
+        let heeded = tokio::task::spawn_blocking(move || engine.heed()).await;
+        drop(turn);
+        heeded.map_err(|_| Error::Stopping)?
+    }
+
+    /// Brings into force what was said.
+    fn heed(&self) -> Result<()> {
+        let changed = self.shelf.take_changed();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let heed = || {
+            let kept = self.with_reader(|reader| {
+                changed.iter().map(|item| reader.item(item)).collect::<Result<Vec<_>>>()
+            })?;
+            let mut items = self.shelf.items();
+            for (item, kept) in changed.iter().zip(kept) {
+                kept.into_iter().for_each(|kept| Arc::make_mut(&mut items).set(item.clone(), kept));
+            }
+            self.models.heed(&items)
+        };
+        let heeded = heed();
+        if heeded.is_err() {
+            changed.into_iter().for_each(|item| self.shelf.changed(item));
+        }
+        heeded
+    }
+
+    /// What is in force of an item.
+    pub(crate) fn item(&self, item: &str) -> Result<ItemInForce> {
+        let now = self.now();
+        let serving = self.models.serving();
+        let row = serving.first().and_then(|model| model.row(item));
+        let row = row.ok_or_else(|| Error::NotFound { what: "item", name: item.to_owned() })?;
+        Ok(ItemInForce { row, standings: serving.iter().map(|model| model.standing(item, now)).collect() })
+    }
+
+    /// Proves that the model that answers could read a vector.
+    pub(crate) fn check_vector(&self, said: &Said) -> Result<()> {
+        let Some(Some(vector)) = &said.vector else { return Ok(()) };
+        let serving = self.models.serving();
+        let Some(model) = serving.first() else { return Ok(()) };
+        match model.vector_length() {
+            Some(length) if length != vector.len() => {
+                let (id, got) = (&model.id, vector.len());
+                let expected = format!("expected {length} numbers, as all items of {id} have");
+                Err(Error::field("vector", format!("{expected}, got {got}")))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Histories of users in a model's numbers: what its log knows of them, and what came since.
 //!
 //! A history is read from the store at the first question and kept until something new is known of the user. At most
-//! twice [`Histories::MOST`] are kept: those that were asked for lately, and those from before that.
+//! twice [`Histories::MOST`] are kept: those that were asked for lately, and those from before that. Items that came after the fit get
+//! numbers while a model answers: a history that left one of them out is then read again.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -29,6 +30,10 @@ pub(crate) struct Columns {
     items: Vec<ItemId>,
     times: Vec<Timestamp>,
     types: Vec<EventTypeId>,
+    /// Items that had a number when they were read.
+    n_items: usize,
+    /// Whether an item had none and was left out.
+    is_cut: bool,
 }
 
 impl Known {
@@ -38,6 +43,14 @@ impl Known {
         match user {
             Some(user) if newer.is_empty() => Self::InLog(user),
             _ => Self::Newer(Columns::of(log, user, newer)),
+        }
+    }
+
+    /// Whether it is what would be read now, where so many items have numbers: items get theirs one after another.
+    fn is_of(&self, n_items: usize) -> bool {
+        match self {
+            Self::InLog(_) => true,
+            Self::Newer(own) => own.n_items == n_items || own.n_items < n_items && !own.is_cut,
         }
     }
 
@@ -56,8 +69,11 @@ impl Columns {
         let own =
             own.iter().flat_map(|own| own.iter()).map(|event| (event.time, event.item, event.event_type));
         let types = log.event_types();
+        let mut is_cut = false;
         let newer = newer.iter().filter_map(|event| {
-            let item = ItemId(log.items().position(&event.item)?);
+            let item = log.items().position(&event.item);
+            is_cut |= item.is_none();
+            let item = ItemId(item?);
             let kind = types.iter().position(|name| *name == event.event_type).unwrap_or(types.len());
             Some((event.time, item, EventTypeId(u8::try_from(kind).ok()?)))
         });
@@ -67,6 +83,8 @@ impl Columns {
             items: rows.iter().map(|row| row.1).collect(),
             times: rows.iter().map(|row| row.0).collect(),
             types: rows.iter().map(|row| row.2).collect(),
+            n_items: log.n_items(),
+            is_cut,
         }
     }
 }
@@ -94,15 +112,20 @@ impl Histories {
         Self { shards, hasher: RandomState::new(), metrics }
     }
 
-    /// What is known of a user, read where it must be. While it is read nothing else can become known of the user, for whoever writes
+    /// What is known of a user where so many items have numbers, read where it must be. While it is read nothing else can become known of the user, for whoever writes
     /// [forgets](Self::forget) afterwards.
-    pub(crate) fn of(&self, user: &str, read: impl FnOnce() -> Result<Known>) -> Result<Arc<Known>> {
+    pub(crate) fn of(
+        &self,
+        user: &str,
+        n_items: usize,
+        read: impl FnOnce() -> Result<Known>,
+    ) -> Result<Arc<Known>> {
         let mut shard = self.shard(user).lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = shard.young.get(user) {
+        if let Some(known) = shard.young.get(user).filter(|known| known.is_of(n_items)) {
             self.metrics.looked_up(true);
             return Ok(Arc::clone(known));
         }
-        let old = shard.old.remove(user);
+        let old = shard.old.remove(user).filter(|known| known.is_of(n_items));
         self.metrics.looked_up(old.is_some());
         let known = match old {
             Some(known) => known,

@@ -1,6 +1,6 @@
 //! Which models answer: one, or two side by side that share the users between them, and what answered before.
 //!
-//! - A model does not change. What answers is replaced whole: a question holds on to what it began with, so none is lost by a change.
+//! - A model does not change, nor does what was said of its items. What answers is replaced whole: a question holds on to what it began with, so none is lost by a change.
 //! - Of two models the challenger gets a share of the users by a hash of the user's id, the same on every machine and after every start;
 //!   a session goes by its first item, so it stays with its model while it grows.
 //! - What answered before stays in memory, warm and up to date, until the next model is loaded: going back takes no time.
@@ -12,62 +12,141 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wane::artifact::{Artifact, fingerprint};
-use wane::events::{EventLog, History, Timestamp};
-use wane::pipeline::{Asked, answer};
+use wane::events::{EventLog, History, ItemId, Timestamp};
+use wane::interest::{Catalogue, CatalogueRow};
+use wane::pipeline::{Asked, Live, LiveModel, answer};
 use wane::recommend::{Backfill, Filter, FilterSettings, ListSettings, Names, Recommender, Scores};
 
 use crate::error::{Error, Result};
 use crate::history::Histories;
+use crate::items::{Items, Said, Standing};
 use crate::metrics::Metrics;
 
-/// A model that does not change, and the histories in its numbers.
+/// A model with the items of the day, none of which change, and the histories in its numbers.
 pub(crate) struct Model {
     /// Its name and what its folder contains: `trace@4f9f6818`.
     pub(crate) id: String,
     folder: PathBuf,
-    pub(crate) artifact: Artifact,
-    pub(crate) recommender: Backfill,
+    fitted: Arc<LiveModel>,
+    live: Live,
+    /// What was said of items.
+    items: Arc<Items>,
     /// Leaves out what the shop cannot sell, and nothing else.
     pub(crate) usual: Filter,
-    pub(crate) histories: Histories,
+    pub(crate) histories: Arc<Histories>,
     /// What is done most often: what an event is taken for of which nothing is said.
     pub(crate) usual_type: String,
 }
 
 impl Model {
-    /// Reads and checks a model folder, and asks it once, so that no user waits for what a first question makes.
+    /// Reads and checks a model folder.
     pub(crate) fn load(folder: &Path, metrics: &Arc<Metrics>) -> Result<Self> {
         let artifact = Artifact::load(folder)?;
         let digest = fingerprint(folder)?;
         let id = format!("{}@{}", artifact.settings.name(), digest.get(..8).unwrap_or(&digest));
-        Self::new(id, folder, artifact, metrics)
+        let fitted = Arc::new(LiveModel::new(artifact)?);
+        let (folder, live) = (folder.to_owned(), fitted.as_fitted());
+        let (usual, usual_type) = (usual(&live)?, usual_type(&live.log));
+        let (items, histories) = (Arc::default(), Arc::new(Histories::new(Arc::clone(metrics))));
+        Ok(Self { id, folder, fitted, live, items, usual, histories, usual_type })
     }
 
-    fn new(id: String, folder: &Path, artifact: Artifact, metrics: &Arc<Metrics>) -> Result<Self> {
-        let recommender = Backfill::new(artifact.recommender()?, &artifact.log);
-        let usual =
-            Filter::new(&FilterSettings::default(), artifact.log.items(), artifact.catalogue.as_ref())?;
-        let (usual_type, histories) = (usual_type(&artifact.log), Histories::new(Arc::clone(metrics)));
-        let folder = folder.to_owned();
-        let model = Self { id, folder, artifact, recommender, usual, histories, usual_type };
+    /// The same with what was said of items. It is asked once, so that no user waits for what a first question makes.
+    pub(crate) fn over(&self, items: &Arc<Items>) -> Result<Self> {
+        let rows = items.iter().filter_map(|(name, said)| Some((name, self.row_of(name, said)?)));
+        let live = self.fitted.over(rows.collect(), &self.live);
+        let model = Self {
+            id: self.id.clone(),
+            folder: self.folder.clone(),
+            fitted: Arc::clone(&self.fitted),
+            usual: usual(&live)?,
+            live,
+            items: Arc::clone(items),
+            histories: Arc::clone(&self.histories),
+            usual_type: self.usual_type.clone(),
+        };
         let asked = Asked {
             as_of: Timestamp::from_millis(i64::MAX),
             list: ListSettings { k: 1, diversity: 0.0 },
             filter: &model.usual,
             reasons: None,
         };
-        let mut scores = Scores::new(model.recommender.n_items());
-        answer(&model.recommender, model.names(), "", History::new(&[], &[], &[])?, &asked, &mut scores)?;
+        let mut scores = Scores::new(model.recommender().n_items());
+        answer(model.recommender(), model.names(), "", History::new(&[], &[], &[])?, &asked, &mut scores)?;
         Ok(model)
     }
 
+    /// What the model is told of an item: nothing where it cannot know it. One that was taken out cannot be had.
+    fn row_of(&self, item: &str, said: Option<&Said>) -> Option<CatalogueRow> {
+        let own = self.fitted.row(item);
+        let row = if self.fitted.takes_new_items() { own.unwrap_or_default() } else { own? };
+        Some(match said {
+            Some(said) => said.over(row),
+            None => CatalogueRow { available: Some(false), ..row },
+        })
+    }
+
     pub(crate) fn log(&self) -> &EventLog {
-        &self.artifact.log
+        &self.live.log
+    }
+
+    pub(crate) fn catalogue(&self) -> Option<&Catalogue> {
+        self.live.catalogue.as_deref()
+    }
+
+    pub(crate) fn recommender(&self) -> &Backfill {
+        &self.live.recommender
     }
 
     pub(crate) fn names(&self) -> Names<'_> {
-        Names { log: &self.artifact.log, catalogue: self.artifact.catalogue.as_ref() }
+        self.live.names()
     }
+
+    /// Length of the vectors of its items, where they have any.
+    pub(crate) fn vector_length(&self) -> Option<usize> {
+        self.fitted.vector_length()
+    }
+
+    /// Whether an item was taken out.
+    pub(crate) fn is_out(&self, item: &str) -> bool {
+        self.items.is_out(item)
+    }
+
+    /// What is known of an item; nothing where nothing was said of it and the model does not know it.
+    pub(crate) fn row(&self, item: &str) -> Option<CatalogueRow> {
+        match self.items.of(item) {
+            Some(said) => Some(said?.over(self.fitted.row(item).unwrap_or_default())),
+            None => self.fitted.row(item),
+        }
+    }
+
+    /// Whether the model knows an item and may recommend it.
+    pub(crate) fn standing(&self, item: &str, now: Timestamp) -> Standing {
+        let known = self.log().items().position(item).map(ItemId);
+        let row = self.row(item).unwrap_or_default();
+        let why_not = match known {
+            None => Some("it knows items by their events alone: this one is known after the next fit"),
+            Some(_) if row.available == Some(false) => Some("`available` is false"),
+            Some(_) if row.created.is_some_and(|created| created > now) => {
+                Some("`created` is later than now")
+            }
+            Some(_) => None,
+        };
+        let is_new = self.fitted.row(item).is_none();
+        let is_silent = known.is_some_and(|item| is_new && !self.fitted.is_described(&self.live, item));
+        let remark = is_silent.then_some(
+            "nothing that it learned speaks for this item: give `category`, `brand` or `price` as other items have them, or a `vector`",
+        );
+        Standing {
+            known: known.is_some(),
+            recommendable: why_not.is_none(),
+            reason: why_not.or(remark).map(|reason| format!("{}: {reason}", self.id)),
+        }
+    }
+}
+
+fn usual(live: &Live) -> Result<Filter> {
+    Ok(Filter::new(&FilterSettings::default(), live.log.items(), live.catalogue.as_deref())?)
 }
 
 fn usual_type(log: &EventLog) -> String {
@@ -91,6 +170,15 @@ struct Challenger {
 }
 
 impl Serving {
+    /// The same with what was said of items.
+    fn over(&self, items: &Arc<Items>) -> Result<Self> {
+        let over = |model: &Arc<Model>| Ok::<_, Error>(Arc::new(model.over(items)?));
+        let challenger = self.challenger.as_ref();
+        let challenger =
+            challenger.map(|own| Ok::<_, Error>(Challenger { model: over(&own.model)?, share: own.share }));
+        Ok(Self { champion: over(&self.champion)?, challenger: challenger.transpose()? })
+    }
+
     fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
         std::iter::once(&self.champion).chain(self.challenger.as_ref().map(|challenger| &challenger.model))
     }
@@ -144,16 +232,34 @@ impl Models {
         served.1 = Some(former);
     }
 
-    /// What answered before answers again, and the other way round.
-    pub(crate) fn roll_back(&self) -> Result<()> {
-        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        let before = served.1.take().ok_or_else(|| {
+    /// What answered before answers again, with what was said of items meanwhile, and the other way round. Nothing else may change models
+    /// at the same time.
+    pub(crate) fn roll_back(&self, items: &Arc<Items>) -> Result<()> {
+        let before = self.served.read().unwrap_or_else(PoisonError::into_inner).1.clone();
+        let before = before.ok_or_else(|| {
             let reason = "no other model answered before; give `load` with a model folder".to_owned();
             Error::Conflict { field: "roll_back", reason }
         })?;
+        let before = Arc::new(before.over(items)?);
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         let former = std::mem::replace(&mut served.0, before);
         served.1 = Some(former);
         Ok(())
+    }
+
+    /// What answers heeds what was said of items. Nothing else may change models at the same time. What answered before hears of it when
+    /// it comes back.
+    pub(crate) fn heed(&self, items: &Arc<Items>) -> Result<()> {
+        let serving = Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner).0);
+        let next = Arc::new(serving.over(items)?);
+        self.served.write().unwrap_or_else(PoisonError::into_inner).0 = next;
+        Ok(())
+    }
+
+    /// The models that answer, the champion first.
+    pub(crate) fn serving(&self) -> Vec<Arc<Model>> {
+        let serving = Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner).0);
+        serving.models().cloned().collect()
     }
 
     /// The model for someone, by the user's id or a session's first item.
@@ -202,7 +308,7 @@ fn describe(serving: &Serving) -> Vec<ServedModel> {
         model: model.id.clone(),
         folder: model.folder.clone(),
         share,
-        items: model.recommender.n_items(),
+        items: model.recommender().n_items(),
     };
     serving.models().zip(shares).map(one).collect()
 }

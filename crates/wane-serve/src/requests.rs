@@ -1,5 +1,7 @@
 //! Requests as they are written, and as they are meant: every field is checked, and an error names the field.
 
+pub(crate) mod items;
+
 use std::path::PathBuf;
 
 use serde::Deserialize;

@@ -6,6 +6,7 @@
 //! | `POST /v1/recommend` | a list for a user or a session |
 //! | `POST /v1/recommend/batch` | many lists |
 //! | `GET /v1/items/{id}/similar` | what is wanted with an item |
+//! | `GET`, `PUT`, `PATCH`, `DELETE /v1/items/{id}` | what is known of an item: told, said, changed, and that it is gone |
 //! | `GET /v1/users/{id}/events` | what is kept of a user |
 //! | `DELETE /v1/users/{id}` | a user is erased |
 //! | `POST /v1/feedback`, `GET /v1/feedback` | what became of lists: told, and counted per model and scenario |
@@ -13,6 +14,8 @@
 //! | `GET /metrics` | what was counted, for Prometheus |
 //! | `GET /openapi.json`, `GET /docs` | what may be asked, for programs and for people |
 //! | `GET /health/live`, `GET /health/ready` | whether it runs, and whether it can be asked |
+
+mod items;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +28,7 @@ use axum::handler::Handler;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -59,6 +62,10 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/recommend", Access::Read, || post(recommend)),
     route(Method::POST, "/v1/recommend/batch", Access::Read, || post(recommend_batch)),
     route(Method::GET, "/v1/items/{id}/similar", Access::Read, || get(similar)),
+    route(Method::GET, "/v1/items/{id}", Access::Read, || get(items::item)),
+    route(Method::PUT, "/v1/items/{id}", Access::Write, || put(items::put)),
+    route(Method::PATCH, "/v1/items/{id}", Access::Write, || patch(items::patch)),
+    route(Method::DELETE, "/v1/items/{id}", Access::Write, || delete(items::remove)),
     route(Method::POST, "/v1/feedback", Access::Write, || post(add_feedback)),
     route(Method::GET, "/v1/feedback", Access::Admin, || get(feedback)),
     route(Method::POST, "/v1/admin/model", Access::Admin, || post(change_model)),
@@ -288,7 +295,10 @@ async fn feedback(State(engine): State<Arc<Engine>>) -> Result<Response> {
 
 async fn change_model(State(engine): State<Arc<Engine>>, body: Bytes) -> Result<Response> {
     match parsed::<WrittenChange>(&body)?.checked()? {
-        Change::RollBack => engine.roll_back()?,
+        Change::RollBack => {
+            let engine = Arc::clone(&engine);
+            apart(move || engine.roll_back()).await?;
+        }
         Change::Load(folder, share) => {
             let engine = Arc::clone(&engine);
             apart(move || engine.load_model(&folder, share)).await?;

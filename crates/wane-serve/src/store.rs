@@ -24,13 +24,17 @@ use wane::events::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::feedback::{self, FeedbackReport};
+use crate::items::{self, Items, Kept};
 use crate::scrub::scrub;
 use crate::writer::Batch;
 
 const FILE: &str = "state.sqlite";
 const LOCK: &str = "lock";
-/// The version of the tables. A folder of another version is refused, for it may mean another thing.
-const VERSION: i64 = 1;
+/// The version of the tables. A folder of a later version is refused, for it may mean another thing; one of an earlier version gets what
+/// it lacks, which a program of that version could not heed.
+const VERSION: i64 = 2;
+/// The first version, which had no items.
+const WITHOUT_ITEMS: i64 = 1;
 /// How long one connection waits for another.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of a file that is wiped while an erasure waits.
@@ -140,7 +144,8 @@ impl Store {
         })?;
         check_program(&connection, folder)?;
         prepare(&connection, durability).map_err(of_sqlite)?;
-        if is_new { make_tables(&mut connection) } else { check_tables(&connection) }.map_err(of_sqlite)?;
+        if is_new { make_tables(&mut connection) } else { check_tables(&mut connection) }
+            .map_err(of_sqlite)?;
         let debt = if is_owed(&connection).map_err(of_sqlite)? { Debt::File } else { Debt::Log };
         let mut store = Self { path: folder.to_owned(), connection, debt, _lock: lock };
         store.pay_what_is_quick();
@@ -161,6 +166,7 @@ impl Store {
             let one = |batch: &Batch| match batch {
                 Batch::Events(events) => append(transaction, events),
                 Batch::Feedback(told, day) => feedback::add(transaction, told, *day),
+                Batch::Item(word) => items::keep(transaction, word).map(|()| 1),
             };
             batches.iter().map(one).collect()
         })
@@ -325,6 +331,16 @@ impl Reader {
         feedback::report(&self.connection).map_err(|error| Error::state(&self.path, &error))
     }
 
+    /// What was said of an item.
+    pub(crate) fn item(&self, item: &str) -> Result<Option<Kept>> {
+        items::one(&self.connection, item).map_err(|error| Error::state(&self.path, &error))
+    }
+
+    /// What was said of all items.
+    pub(crate) fn items(&self) -> Result<Items> {
+        items::all(&self.connection).map_err(|error| Error::state(&self.path, &error))
+    }
+
     /// One number of one row.
     pub(crate) fn ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> Result<T> {
         let answer = self.connection.query_row(sql, [], |row| row.get(0));
@@ -388,7 +404,7 @@ fn is_new(connection: &Connection) -> rusqlite::Result<std::result::Result<bool,
     Ok(match (version, tables) {
         (0, 0) => Ok(true),
         (0, _) => Err(format!("{FILE} has tables of another program")),
-        (VERSION, _) => Ok(false),
+        (WITHOUT_ITEMS..=VERSION, _) => Ok(false),
         _ => Err(format!("the state is of version {version}, and {VERSION} can be read")),
     })
 }
@@ -433,18 +449,26 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
     transaction.execute_batch(feedback::TABLES)?;
+    transaction.execute_batch(items::TABLES)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
 
-/// Fails where a table, a column or a row is missing without which nothing works.
-fn check_tables(connection: &Connection) -> rusqlite::Result<()> {
+/// Fails where a table, a column or a row is missing without which nothing works; what is not there yet is made.
+fn check_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.prepare("SELECT user, arrival, time, item, type, value, event_id FROM events")?;
     connection.prepare("SELECT mark FROM erased")?;
     for name in ["salt", "arrivals"] {
         connection.query_row("SELECT value FROM own WHERE name = ?1", [name], |_| Ok(()))?;
     }
-    Ok(())
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == WITHOUT_ITEMS {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(items::TABLES)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+    }
+    connection.prepare("SELECT number, item, said FROM items").map(drop)
 }
 
 fn append(transaction: &Transaction<'_>, events: &[NewEvent]) -> rusqlite::Result<usize> {
@@ -498,6 +522,7 @@ fn mark(connection: &Connection, user: &str) -> rusqlite::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::items::{What, Word};
 
     fn event(user: &str, item: &str, millis: i64, event_id: Option<&str>) -> NewEvent {
         NewEvent {
@@ -537,6 +562,26 @@ mod tests {
         drop(store);
         let store = Store::open(folder.path(), Durability::Fsync).unwrap();
         assert_eq!(items(&store, "u"), ["a", "b", "c"]);
+    }
+
+    /// A folder from before there were items is opened with all that it has, and items are kept in it from then on.
+    #[test]
+    fn a_state_of_the_first_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path(), Durability::Fsync).unwrap();
+        store.append(&[&[event("u", "a", 1, None)]]).unwrap();
+        store.connection.execute_batch("DROP TABLE items; PRAGMA user_version = 1").unwrap();
+        drop(store);
+        let word = Word { item: "a".into(), what: What::Delete };
+        let mut store = Store::open(folder.path(), Durability::Fsync).unwrap();
+        assert_eq!(items(&store, "u"), ["a"]);
+        store.keep(&[Batch::Item(word)]).unwrap();
+        // As after a kill: nothing is closed.
+        let reader = Reader::open(folder.path()).unwrap();
+        assert!(reader.items().unwrap().is_out("a"));
+        drop(store);
+        drop(Store::open(folder.path(), Durability::Fsync).unwrap());
+        assert!(reader.items().unwrap().is_out("a"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
+use crate::items::Word;
 use crate::metrics::Metrics;
 use crate::store::{Erased, NewEvent, Store};
 
@@ -20,7 +21,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// It does it after so long though there is work, for some always have work.
 const AT_LAST: Duration = Duration::from_secs(60);
 
-/// What became of a batch of events or feedback.
+/// What became of a batch of events, feedback or words about items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
     /// Those that were new.
@@ -38,6 +39,7 @@ pub(crate) enum Batch {
     Events(Vec<NewEvent>),
     /// With the day on which it was told.
     Feedback(Vec<Feedback>, i64),
+    Item(Word),
 }
 
 impl Batch {
@@ -45,6 +47,7 @@ impl Batch {
         match self {
             Self::Events(events) => events.len(),
             Self::Feedback(told, _) => told.len(),
+            Self::Item(_) => 1,
         }
     }
 

@@ -210,10 +210,10 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
     assert!(message.contains("tables of another program"), "{message}");
     other.execute_batch("PRAGMA user_version = 7").unwrap();
     let with_version = fs::read(&file).unwrap();
-    assert!(remedy_of(folder.path()).contains("of version 7, and 1 can be read"));
+    assert!(remedy_of(folder.path()).contains("of version 7, and 2 can be read"));
     assert_eq!((before.len(), fs::read(&file).unwrap()), (with_version.len(), with_version));
     // It says that it is ours, and is not.
-    other.execute_batch("PRAGMA user_version = 1").unwrap();
+    other.execute_batch("PRAGMA user_version = 2").unwrap();
     let message = remedy_of(folder.path());
     assert!(message.ends_with("Put the folder's last copy back, or give a new folder"), "{message}");
 }

@@ -57,6 +57,16 @@ fn sample(route: &Route) -> Sample {
             StatusCode::OK,
             Some(("/v1/items/i01/similar?k=none", "")),
         ),
+        ("PUT" | "PATCH", "/v1/items/{id}") => {
+            of("/v1/items/i01", json!({"price": 3}), StatusCode::OK, Some(("/v1/items/i01", "[]")))
+        }
+        // It is gone then, and said so again.
+        ("DELETE", "/v1/items/{id}") => {
+            of("/v1/items/i02", Value::Null, StatusCode::OK, Some(("/v1/items/%ff", "")))
+        }
+        ("GET", "/v1/items/{id}") => {
+            of("/v1/items/i01", Value::Null, StatusCode::OK, Some(("/v1/items/%ff", "")))
+        }
         ("POST", path @ "/v1/feedback") => {
             let told =
                 json!({"recommendation_id": "m.s.0123456789abcdef", "item_id": "i01", "kind": "click"});
