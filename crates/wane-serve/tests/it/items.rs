@@ -14,7 +14,7 @@ use wane::pipeline::fit_as;
 use wane::recommend::{ModelSettings, Training};
 use wane_serve::{Durability, Engine};
 
-use super::{NOW, ask, log, made, model, post, routes_of, shop, standing};
+use super::{NOW, ask, log, made, post, routes_of, shop, standing};
 
 /// Twelve items of three categories and two brands, with prices, vectors and a column of the shop's own.
 fn catalogue() -> Catalogue {
@@ -130,4 +130,240 @@ async fn what_cannot_be_had_is_in_no_list_that_is_answered_afterwards() {
         assert_eq!((&told["recommendable"], &told["reason"]), (&json!(true), &Value::Null));
         assert_eq!(list(&router, all("u01")).await, before);
     }
+}
+
+/// An item as those of the model are, whose vector is that of another.
+fn lamp() -> Value {
+    let vectors = catalogue().vectors.unwrap();
+    json!({
+        "title": "Floor lamp", "category": ["lamps"], "brand": "Halo", "price": 4.5, "vector": vectors.data[16..20],
+    })
+}
+
+#[tokio::test]
+async fn a_new_item_is_recommended_at_once_and_moves_no_other() {
+    let (state, router) = trace_shop();
+    // Of both kinds: one in the model's log, one with events of which the model does not know an item yet.
+    let event = json!({"user_id": "later", "item_id": "new", "event_type": "purchase"});
+    post(&router, "/v1/events", json!([event, {"user_id": "later", "item_id": "i03"}])).await;
+    let before = [list(&router, all("u01")).await, list(&router, all("later")).await];
+    assert_eq!(ask(&router, "GET", "/v1/items/new/similar", "", "").await.0, StatusCode::NOT_FOUND);
+    let (status, told) = put(&router, "new", lamp()).await;
+    let expected = json!({"item_id": "new", "known_to_model": true, "recommendable": true, "reason": null});
+    assert_eq!((status, told), (StatusCode::OK, expected));
+    let now = list(&router, all("u01")).await;
+    assert_eq!(now.len(), 13);
+    let new = now.iter().find(|item| item["item_id"] == "new").unwrap();
+    assert_eq!(new["title"], "Floor lamp");
+    let others: Vec<Value> = now.iter().filter(|item| item["item_id"] != "new").cloned().collect();
+    assert_eq!(others, before[0]);
+    // An event of before counts from now on, and one that comes too.
+    let later = list(&router, all("later")).await;
+    assert_eq!(later.len(), 13);
+    assert_ne!(later.iter().filter(|item| item["item_id"] != "new").cloned().collect::<Vec<_>>(), before[1]);
+    let asked = json!({"user_id": "later", "k": 13, "explain": true, "reasons": 100});
+    let explained = list(&router, asked).await;
+    let speaks = |item: &Value| {
+        let reasons = item["reasons"].as_array().unwrap();
+        reasons
+            .iter()
+            .any(|reason| reason["event"]["item"] == "new" && reason["event"]["title"] == "Floor lamp")
+    };
+    assert!(explained.iter().any(speaks));
+    let (status, similar) = ask(&router, "GET", "/v1/items/new/similar?k=3", "", "").await;
+    assert_eq!((status, similar["items"].as_array().unwrap().len()), (StatusCode::OK, 3));
+    // A second one leaves the numbers of the first as they are, and a restart changes nothing.
+    put(&router, "another", json!({"category": "rugs", "price": 3})).await;
+    let again: Vec<Value> = list(&router, all("later")).await;
+    let without: Vec<Value> = again.iter().filter(|item| item["item_id"] != "another").cloned().collect();
+    assert_eq!((without, again.len()), (later, 14));
+    drop(router);
+    let router = routes(trace(), state.path());
+    assert_eq!(list(&router, all("later")).await, again);
+}
+
+#[tokio::test]
+async fn what_is_said_is_told_and_filters_see_it() {
+    let (_state, router) = trace_shop();
+    let (status, known) = get(&router, "i04").await;
+    assert_eq!((status, &known["title"], &known["price"]), (StatusCode::OK, &json!("Thing 4"), &json!(4.0)));
+    assert_eq!((&known["category"], &known["other"]), (&json!(["lamps"]), &json!({"size": "L"})));
+    assert_eq!(known["vector"].as_array().unwrap().len(), 4);
+    let change = json!({"title": "Cheap thing", "price": 0.5, "brand": null, "other": {"size": "XS"}});
+    assert_eq!(put(&router, "i04", change).await.0, StatusCode::OK);
+    let (_, told) = get(&router, "i04").await;
+    assert_eq!(
+        (&told["title"], &told["price"], &told["category"]),
+        (&json!("Cheap thing"), &json!(0.5), &json!(["lamps"]))
+    );
+    assert_eq!((told.get("brand"), &told["other"]["size"]), (None, &json!("XS")));
+    for (filter, expected) in
+        [("price < 0.6", vec!["i00", "i04"]), ("size = 'XS'", vec!["i04"]), ("brand is missing", vec!["i04"])]
+    {
+        let items = list(&router, json!({"user_id": "u01", "k": 100, "filter": filter})).await;
+        let mut found = ids(&items);
+        found.sort_unstable();
+        assert_eq!(found, expected, "{filter}");
+        assert!(items.iter().any(|item| item["title"] == "Cheap thing"));
+    }
+    // Put again: what is not said is the model's. Patched: what is not said stays.
+    put(&router, "i04", json!({"available": false})).await;
+    patch(&router, "i04", json!({"title": "Thing"})).await;
+    let (_, told) = get(&router, "i04").await;
+    assert_eq!(
+        (&told["title"], &told["price"], &told["brand"]),
+        (&json!("Thing"), &json!(4.0), &json!("Halo"))
+    );
+    assert_eq!(told["available"], json!(false));
+    // What comes into the shop later is shown later.
+    let created = Timestamp::from_millis(NOW + 86_400_000).to_string();
+    let (_, told) = put(&router, "i04", json!({"created": created})).await;
+    assert_eq!(told["recommendable"], json!(false), "{told}");
+    assert!(!ids(&list(&router, all("u01")).await).contains(&"i04"));
+    let tomorrow =
+        json!({"user_id": "u01", "k": 100, "as_of": Timestamp::from_millis(NOW + 86_400_001).to_string()});
+    assert!(ids(&list(&router, tomorrow).await).contains(&"i04"));
+}
+
+#[tokio::test]
+async fn what_is_taken_out_stays_out_until_it_is_put_again() {
+    let (state, router) = trace_shop();
+    put(&router, "new", lamp()).await;
+    for item in ["i04", "new"] {
+        for was_known in [true, false] {
+            let (status, told) = delete(&router, item).await;
+            assert_eq!((status, told), (StatusCode::OK, json!({"item_id": item, "was_known": was_known})));
+        }
+        assert_eq!(get(&router, item).await.0, StatusCode::NOT_FOUND);
+        assert_eq!(patch(&router, item, json!({"price": 1})).await.0, StatusCode::NOT_FOUND);
+        let similar = format!("/v1/items/{item}/similar");
+        assert_eq!(ask(&router, "GET", &similar, "", "").await.0, StatusCode::NOT_FOUND);
+    }
+    let gone = |items: &[Value]| !ids(items).contains(&"i04") && !ids(items).contains(&"new");
+    let left = list(&router, all("u01")).await;
+    assert!(gone(&left) && left.len() == 11);
+    assert!(gone(&list(&router, json!({"user_id": "u01", "k": 100, "filter": "price > 0"})).await));
+    drop(router);
+    let router = routes(trace(), state.path());
+    assert_eq!(list(&router, all("u01")).await, left);
+    for (item, said) in [("i04", json!({})), ("new", lamp())] {
+        assert_eq!(put(&router, item, said).await.1["recommendable"], json!(true));
+        assert_eq!(get(&router, item).await.0, StatusCode::OK);
+    }
+    assert_eq!(list(&router, all("u01")).await.len(), 13);
+    assert_eq!(get(&router, "nobody").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn other_models_heed_what_was_said_too() {
+    let (_state, router) = trace_shop();
+    let change = async |change: Value| post(&router, "/v1/admin/model", change).await.0;
+    put(&router, "i04", json!({"available": false})).await;
+    // A challenger, then what it was beside: each knows what was said before and while it answered.
+    assert_eq!(change(json!({"load": made(), "share": 0.5})).await, StatusCode::OK);
+    let (_, told) = put(&router, "new", lamp()).await;
+    assert_eq!((&told["known_to_model"], &told["recommendable"]), (&json!(false), &json!(false)));
+    let reason = told["reason"].as_str().unwrap();
+    assert!(reason.starts_with("item-knn@") && reason.contains("events alone"), "{reason}");
+    assert_eq!(get(&router, "new").await.1["title"], "Floor lamp");
+    put(&router, "i05", json!({"available": false})).await;
+    let mut models = std::collections::BTreeSet::new();
+    for user in 0..40 {
+        let (_, found) =
+            post(&router, "/v1/recommend", json!({"user_id": format!("u{user:02}"), "k": 100})).await;
+        let (model, items) = (found["model"].as_str().unwrap(), found["items"].as_array().unwrap());
+        assert!(!ids(items).contains(&"i04") && !ids(items).contains(&"i05"), "{model}");
+        assert_eq!(ids(items).contains(&"new"), model.starts_with("trace@"), "{model}");
+        models.insert(model.to_owned());
+    }
+    assert_eq!(models.len(), 2);
+    put(&router, "i06", json!({"available": false})).await;
+    assert_eq!(change(json!({"roll_back": true})).await, StatusCode::OK);
+    let items = list(&router, all("u01")).await;
+    assert!(
+        ["i04", "i05", "i06"].iter().all(|item| !ids(&items).contains(item)) && ids(&items).contains(&"new")
+    );
+    assert_eq!(change(json!({"load": made()})).await, StatusCode::OK);
+    let items = list(&router, all("u01")).await;
+    assert!(["i04", "i05", "i06", "new"].iter().all(|item| !ids(&items).contains(item)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_refused_by_its_field_and_changes_nothing() {
+    let (_state, router) = trace_shop();
+    let before = list(&router, all("u01")).await;
+    for (said, field, expected) in [
+        (json!({"vector": [1, 2, 3]}), "vector", "expected 4 numbers, as all items of trace@"),
+        (json!({"titel": "x"}), "titel", "there is no such field"),
+        (json!({"price": "3"}), "price", "expected a number"),
+        (json!({"available": 0}), "available", "true or false"),
+        (json!([]), "body", "expected an object"),
+    ] {
+        for answer in [put(&router, "i04", said.clone()).await, patch(&router, "i04", said.clone()).await] {
+            let (status, answer) = answer;
+            assert_eq!(
+                (status, &answer["error"]["field"]),
+                (StatusCode::UNPROCESSABLE_ENTITY, &json!(field)),
+                "{said}"
+            );
+            assert!(answer["error"]["message"].as_str().unwrap().contains(expected), "{answer}");
+        }
+    }
+    assert_eq!(ask(&router, "PUT", "/v1/items/i04", "", "{").await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    let long = "x".repeat(513);
+    for (item, said) in [(&*long, json!({})), ("a%00b", json!({}))] {
+        let (status, answer) = put(&router, item, said).await;
+        assert_eq!(
+            (status, &answer["error"]["field"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("item_id"))
+        );
+    }
+    assert_eq!(list(&router, all("u01")).await, before);
+    // An item of which only its title is said can be shown, but nothing speaks for it.
+    let (_, told) = put(&router, "new", json!({"title": "Something"})).await;
+    assert_eq!((&told["known_to_model"], &told["recommendable"]), (&json!(true), &json!(true)));
+    assert!(told["reason"].as_str().unwrap().contains("give `category`"), "{told}");
+    // A vector is kept by a model without any, for the next one.
+    let (_other, knn) = shop();
+    assert_eq!(put(&knn, "new", lamp()).await.0, StatusCode::OK);
+    assert_eq!(get(&knn, "new").await.1["vector"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn ids_may_have_any_letters() {
+    let (_state, router) = trace_shop();
+    let (status, told) = put(&router, "a%2Fb%20%C3%BC%3F", lamp()).await;
+    assert_eq!((status, &told["item_id"]), (StatusCode::OK, &json!("a/b ü?")));
+    assert!(ids(&list(&router, all("u01")).await).contains(&"a/b ü?"));
+    assert_eq!(get(&router, "a%2Fb%20%C3%BC%3F").await.1["item_id"], "a/b ü?");
+    assert_eq!(ask(&router, "GET", "/v1/items/a%2Fb%20%C3%BC%3F/similar", "", "").await.0, StatusCode::OK);
+    assert_eq!(delete(&router, "a%2Fb%20%C3%BC%3F").await.1["was_known"], json!(true));
+}
+
+/// Many are said at once while lists are asked for: each is in force when it is answered, and no list has what is out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_is_in_force_when_it_is_answered() {
+    let (_state, router) = trace_shop();
+    let saying =
+        (0..24).map(|n| {
+            let router = router.clone();
+            tokio::spawn(async move {
+                let item = format!("new{n:02}");
+                let asked = json!({"session": [{"item_id": "i03"}], "k": 100});
+                assert_eq!(put(&router, &item, lamp()).await.1["recommendable"], json!(true));
+                assert!(ids(&list(&router, asked.clone()).await).contains(&&*item), "{item}");
+                patch(&router, &item, json!({"available": false})).await;
+                assert!(!ids(&list(&router, asked.clone()).await).contains(&&*item), "{item}");
+                delete(&router, &format!("i{:02}", n % 6)).await;
+                let items = list(&router, asked).await;
+                assert!(!ids(&items).contains(&&*format!("i{:02}", n % 6)));
+                // A number names the item that it named.
+                assert!(items.iter().all(|item| item["title"] != "Floor lamp"
+                    || item["item_id"].as_str().unwrap().starts_with("new")));
+            })
+        });
+    for said in saying.collect::<Vec<_>>() {
+        said.await.unwrap();
+    }
+    assert_eq!(list(&router, all("u01")).await.len(), 6);
 }

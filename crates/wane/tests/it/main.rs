@@ -12,6 +12,7 @@ mod engagement;
 mod evaluation;
 mod forecast;
 mod layers;
+mod live;
 mod models;
 mod neighbours;
 mod readers;

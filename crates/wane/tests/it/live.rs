@@ -1,0 +1,284 @@
+//! Items of the day: what a model says of them while it answers is what it would say over a catalogue that has them, and nothing else
+//! changes.
+
+use std::fmt::Write;
+
+use wane::artifact::Artifact;
+use wane::events::{EventColumns, EventLog, EventTypeId, History, ItemId, Timestamp, UserId};
+use wane::interest::{Catalogue, CatalogueRow, Vectors};
+use wane::pipeline::{Live, LiveModel, Sources, fit_as, over_catalogue};
+use wane::recommend::{ModelSettings, Query, Recommender, Scores, TraceSettings, Training};
+
+const ITEMS: usize = 40;
+const DIM: usize = 5;
+
+/// Sixty users, each of whom wants the even items or the odd ones.
+fn log() -> EventLog {
+    let mut columns = EventColumns {
+        user_names: (0..60).map(|user| format!("u{user:02}")).collect(),
+        item_names: (0..ITEMS).map(|item| format!("i{item:02}")).collect(),
+        event_types: vec!["view".into()],
+        ..EventColumns::default()
+    };
+    for user in 0..60_u32 {
+        for n in 0..9 {
+            columns.users.push(user);
+            columns.items.push((user * 7 + n * (user % 5 + 3)) % 20 * 2 + user % 2);
+            columns.times.push(Timestamp::from_millis(i64::from(user * 5 + n * 1_440) * 60_000));
+            columns.types.push(EventTypeId(0));
+        }
+    }
+    EventLog::from_columns(columns).unwrap()
+}
+
+/// Some days after the last event.
+fn as_of() -> Timestamp {
+    Timestamp::from_millis(12 * 86_400_000)
+}
+
+/// An item of one of four categories, whose vector tells its taste.
+fn row(item: usize, has_price: bool) -> CatalogueRow {
+    let number = |k: usize| match k {
+        0 => [1.0, -1.0][item % 2],
+        k => (((item * DIM + k) as f32) * 1.3).sin(),
+    };
+    CatalogueRow {
+        title: Some(format!("Thing {item}")),
+        categories: vec!["all".into(), format!("kind {}", item % 4)],
+        brand: Some(format!("brand {}", item / 4 % 3)),
+        price: has_price.then_some(item as f32),
+        vector: Some((0..DIM).map(number).collect()),
+        ..CatalogueRow::default()
+    }
+}
+
+fn catalogue(log: &EventLog, has_price: bool) -> Catalogue {
+    let vectors = Some(Vectors { dim: DIM, data: vec![0.0; ITEMS * DIM] });
+    let nothing = Catalogue { items: log.items().clone(), vectors, ..Catalogue::default() };
+    nothing.with_rows(log.items(), (0..ITEMS).map(|item| (ItemId(item as u32), row(item, has_price))))
+}
+
+fn fit(settings: TraceSettings, has_price: bool) -> Artifact {
+    let log = log();
+    let settings = TraceSettings { dim: 8, scales: 2, epochs: 12, batch: 64, ..settings };
+    let catalogue = catalogue(&log, has_price);
+    fit_as(&Training::new(&log, Some(&catalogue), 3), &ModelSettings::Trace(settings)).unwrap()
+}
+
+/// Scores of all items for each user after the last event, by the items' names.
+fn scores(model: &dyn Recommender, log: &EventLog) -> Vec<Vec<(String, f32)>> {
+    let of_user = |history: History<'_>| {
+        let query = Query { history, as_of: as_of(), candidates: None };
+        let mut scores = Scores::new(model.n_items());
+        model.score(&query, &mut scores);
+        let mut named: Vec<(String, f32)> =
+            log.items().iter().map(str::to_owned).zip(scores.values().iter().copied()).collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        named
+    };
+    log.histories().map(|(_, history)| of_user(history)).collect()
+}
+
+/// The same offline: a catalogue file with the rows takes the place of the model's.
+fn offline(artifact: Artifact, rows: &[(String, CatalogueRow)]) -> Vec<Vec<(String, f32)>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("items.jsonl");
+    let mut text = String::new();
+    for (name, row) in rows {
+        let price = row.price.map_or(String::new(), |price| format!(", \"price\": {price}"));
+        let (categories, brand, vector) =
+            (&row.categories, row.brand.as_ref().unwrap(), row.vector.as_ref().unwrap());
+        writeln!(
+            text,
+            "{{\"item_id\": \"{name}\", \"categories\": {categories:?}, \"brand\": \"{brand}\", \"vector\": {vector:?}{price}}}"
+        )
+        .unwrap();
+    }
+    std::fs::write(&path, text).unwrap();
+    let sources = Sources { catalogue: Some(path), ..Sources::default() };
+    let artifact = over_catalogue(artifact, &sources).unwrap();
+    scores(&artifact.recommender().unwrap(), &artifact.log)
+}
+
+fn live(model: &LiveModel, rows: &[(String, CatalogueRow)]) -> Live {
+    model.over(rows.iter().map(|(name, row)| (&**name, row.clone())).collect(), &model.as_fitted())
+}
+
+/// Rows of later items; one of them comes before all others by its name.
+fn later(has_price: bool) -> Vec<(String, CatalogueRow)> {
+    [(40, "j40"), (41, "a41"), (42, "i20b")]
+        .map(|(item, name)| (name.to_owned(), row(item, has_price)))
+        .into()
+}
+
+fn with_known(has_price: bool, changed: &[(String, CatalogueRow)]) -> Vec<(String, CatalogueRow)> {
+    let known = (0..ITEMS).map(|item| (format!("i{item:02}"), row(item, has_price)));
+    let is_other = |(name, _): &(String, CatalogueRow)| changed.iter().all(|(own, _)| own != name);
+    known.filter(is_other).chain(changed.iter().cloned()).collect()
+}
+
+/// The greatest difference of scores.
+fn distance(one: &[Vec<(String, f32)>], other: &[Vec<(String, f32)>]) -> f32 {
+    let pairs = one.iter().flatten().zip(other.iter().flatten());
+    pairs.fold(0.0, |most, (one, other)| {
+        assert_eq!(one.0, other.0);
+        most.max((one.1 - other.1).abs())
+    })
+}
+
+/// With nothing but vectors that speak, so that they are learned.
+fn by_vectors() -> TraceSettings {
+    TraceSettings { alike: 0, popularity: false, repeats: 0, window: 0, ..TraceSettings::default() }
+}
+
+/// What features and texts say is the same, of later items and of known ones that are described anew.
+#[test]
+fn later_items_are_what_they_are_over_a_newer_catalogue() {
+    let artifact = fit(by_vectors(), false);
+    let mut rows = later(false);
+    let described = CatalogueRow { brand: Some("brand 2".into()), ..row(5, false) };
+    rows.push((
+        "i05".to_owned(),
+        CatalogueRow { categories: vec!["all".into(), "kind 3".into()], ..described },
+    ));
+    rows.push(("i06".to_owned(), CatalogueRow { vector: row(9, false).vector, ..row(6, false) }));
+    let model = LiveModel::new(artifact.clone()).unwrap();
+    let now = live(&model, &rows);
+    let (found, expected) =
+        (scores(&*now.recommender, &now.log), offline(artifact.clone(), &with_known(false, &rows)));
+    let (moved, fitted) =
+        (distance(&found, &expected), scores(&artifact.recommender().unwrap(), &artifact.log));
+    assert!(moved < 1e-4, "{moved}");
+    // They are said something of, and differently from item to item and from before.
+    let of = |scores: &[Vec<(String, f32)>], name: &str| {
+        scores[3].iter().find(|(own, _)| own == name).map(|(_, score)| *score).unwrap()
+    };
+    assert_ne!(of(&found, "j40"), of(&found, "a41"));
+    assert_ne!(of(&found, "i05"), of(&fitted, "i05"));
+    assert_ne!(of(&found, "i06"), of(&fitted, "i06"));
+}
+
+/// Relations of likeness are counted anew over a newer catalogue and not here, so that others stay as they are: lists are nearly the same.
+#[test]
+fn lists_are_nearly_those_over_a_newer_catalogue() {
+    let artifact = fit(TraceSettings { alike: 6, ..TraceSettings::default() }, true);
+    let model = LiveModel::new(artifact.clone()).unwrap();
+    let now = live(&model, &later(true));
+    let (found, expected) =
+        (scores(&*now.recommender, &now.log), offline(artifact, &with_known(true, &later(true))));
+    let list = |scores: &[(String, f32)]| -> Vec<String> {
+        let mut scores = scores.to_vec();
+        scores.sort_by(|a, b| b.1.total_cmp(&a.1));
+        scores.into_iter().take(10).map(|(name, _)| name).collect()
+    };
+    let (mut same, mut new) = (0, 0);
+    for (found, expected) in found.iter().zip(&expected) {
+        let (found, expected) = (list(found), list(expected));
+        same += found.iter().filter(|name| expected.contains(name)).count();
+        new += found.iter().filter(|name| ["j40", "a41", "i20b"].contains(&&***name)).count();
+    }
+    assert!(same >= 540 && new > 0, "{same} of 600 places are alike, {new} are later items");
+}
+
+/// Whatever comes, others have the scores that they had, to the bit: scored, searched and explained.
+#[test]
+fn nothing_is_changed_by_an_item_that_comes() {
+    let artifact = fit(TraceSettings { alike: 4, ..TraceSettings::default() }, true);
+    let log = artifact.log.clone();
+    let model = LiveModel::new(artifact).unwrap();
+    let (before, now) = (model.as_fitted(), live(&model, &later(true)));
+    let (mut some, mut more) = (Scores::new(ITEMS), Scores::new(ITEMS + 3));
+    for user in 0..60 {
+        let history = log.history(UserId(user));
+        let query = Query { history, as_of: as_of(), candidates: None };
+        some.clear();
+        more.clear();
+        before.recommender.score(&query, &mut some);
+        now.recommender.score(&query, &mut more);
+        assert_eq!(some.values(), &more.values()[..ITEMS]);
+        let best = before.recommender.best(&query, 10, &|_| true, &mut some);
+        let best_now = now.recommender.best(&query, 10, &|item| item.index() < ITEMS, &mut more);
+        assert_eq!(best, best_now);
+        for item in [3, 17] {
+            assert_eq!(
+                before.recommender.explain(&query, ItemId(item)),
+                now.recommender.explain(&query, ItemId(item))
+            );
+        }
+        let explained = now.recommender.explain(&query, ItemId(ITEMS as u32 + 1));
+        let score = now.recommender.best(&query, 1, &|item| item.index() == ITEMS + 1, &mut more)[0].score;
+        assert!((explained.score - score).abs() < 1e-4 * (1.0 + score.abs()));
+    }
+}
+
+/// A later item in a history speaks, as over a newer catalogue.
+#[test]
+fn events_with_a_later_item_count() {
+    let artifact = fit(by_vectors(), false);
+    let model = LiveModel::new(artifact.clone()).unwrap();
+    let now = live(&model, &later(false));
+    let ask = |item: u32, n_items: usize| {
+        let (items, times, kinds) =
+            ([ItemId(3), ItemId(item)], [Timestamp::from_millis(0); 2], [EventTypeId(0); 2]);
+        let history = History::new(&items, &times, &kinds).unwrap();
+        let query = Query { history, as_of: Timestamp::from_millis(60_000), candidates: None };
+        let mut scores = Scores::new(n_items);
+        now.recommender.score(&query, &mut scores);
+        let reasons = now.recommender.explain(&query, ItemId(0)).reasons.len();
+        (scores.values().to_vec(), reasons)
+    };
+    let n = ITEMS + 3;
+    let (with, without) = (ask(ITEMS as u32, n), ask(9_999, n));
+    assert_ne!(with.0, without.0);
+    assert!(with.1 > without.1);
+}
+
+/// The same rows make the same model, however often it was made before and whichever rows came first; what a model is not made of leaves
+/// it as it is.
+#[test]
+fn the_same_rows_make_the_same_model() {
+    let artifact = fit(TraceSettings { alike: 4, ..TraceSettings::default() }, true);
+    let model = LiveModel::new(artifact).unwrap();
+    let rows = later(true);
+    let refs = |rows: &[(String, CatalogueRow)]| {
+        rows.iter().map(|(name, row)| (name.clone(), row.clone())).collect::<Vec<_>>()
+    };
+    let mut live_one = live(&model, &rows[..1]);
+    for n in 2..=3 {
+        let some = refs(&rows[..n]);
+        live_one = model.over(some.iter().map(|(name, row)| (&**name, row.clone())).collect(), &live_one);
+    }
+    let at_once = live(&model, &rows);
+    assert_eq!(scores(&*live_one.recommender, &live_one.log), scores(&*at_once.recommender, &at_once.log));
+    assert_eq!(live_one.catalogue, at_once.catalogue);
+    let titled: Vec<_> = rows
+        .iter()
+        .map(|(name, row)| {
+            (&**name, CatalogueRow { title: Some("New".into()), available: Some(false), ..row.clone() })
+        })
+        .collect();
+    let titled = model.over(titled, &at_once);
+    assert!(std::sync::Arc::ptr_eq(&titled.recommender, &at_once.recommender));
+    assert_eq!(titled.catalogue.unwrap().row(ItemId(41)).title.as_deref(), Some("New"));
+    assert!(std::sync::Arc::ptr_eq(
+        &model.over(Vec::new(), &at_once).recommender,
+        &model.as_fitted().recommender
+    ));
+}
+
+/// A model that knows items by their events alone knows no later ones, and heeds what is said of its own.
+#[test]
+fn a_model_of_events_alone_has_no_later_items() {
+    let log = log();
+    let catalogue = catalogue(&log, true);
+    let settings = ModelSettings::named("item-knn").unwrap();
+    let model =
+        LiveModel::new(fit_as(&Training::new(&log, Some(&catalogue), 1), &settings).unwrap()).unwrap();
+    let mut rows = later(true);
+    rows.push(("i05".into(), CatalogueRow { available: Some(false), ..row(5, true) }));
+    let now = live(&model, &rows);
+    assert!(!model.takes_new_items());
+    assert_eq!((now.log.n_items(), now.recommender.n_items()), (ITEMS, ITEMS));
+    assert_eq!(now.catalogue.unwrap().available[5], Some(false));
+    assert_eq!((model.row("j40"), model.row("i05")), (None, Some(row(5, true))));
+}
