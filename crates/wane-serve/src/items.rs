@@ -109,9 +109,9 @@ pub(crate) struct Word {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum What {
     /// This, and nothing that was said before.
-    Put(Said),
+    Put(Box<Said>),
     /// This too.
-    Patch(Said),
+    Patch(Box<Said>),
     /// It is taken out.
     Delete,
 }
@@ -119,10 +119,10 @@ pub(crate) enum What {
 /// Keeps what is said.
 pub(crate) fn keep(transaction: &Transaction<'_>, Word { item, what }: &Word) -> rusqlite::Result<()> {
     let said = match what {
-        What::Put(said) => Some(said.clone()),
+        What::Put(said) => Some((**said).clone()),
         What::Patch(said) => {
             let former = one(transaction, item)?.and_then(|kept| kept.said).unwrap_or_default();
-            Some(former.then(said.clone()))
+            Some(former.then((**said).clone()))
         }
         What::Delete => None,
     };
@@ -265,6 +265,10 @@ mod tests {
         serde_json::from_str(text).unwrap()
     }
 
+    fn boxed(text: &str) -> Box<Said> {
+        Box::new(said(text))
+    }
+
     #[test]
     fn what_is_said_lies_over_what_is_known() {
         let row = CatalogueRow {
@@ -298,14 +302,14 @@ mod tests {
         connection.execute_batch(TABLES).unwrap();
         let transaction = connection.transaction().unwrap();
         let say = |item: &str, what| keep(&transaction, &Word { item: item.into(), what }).unwrap();
-        say("b", What::Put(said(r#"{"title": "B", "price": 1.5}"#)));
-        say("a", What::Patch(said(r#"{"price": 2}"#)));
-        say("b", What::Patch(said(r#"{"price": null, "available": false}"#)));
+        say("b", What::Put(boxed(r#"{"title": "B", "price": 1.5}"#)));
+        say("a", What::Patch(boxed(r#"{"price": 2}"#)));
+        say("b", What::Patch(boxed(r#"{"price": null, "available": false}"#)));
         say("c", What::Delete);
         say("c", What::Delete);
         say("d", What::Delete);
-        say("d", What::Patch(said(r#"{"title": "D"}"#)));
-        say("a", What::Put(said(r#"{"title": "A"}"#)));
+        say("d", What::Patch(boxed(r#"{"title": "D"}"#)));
+        say("a", What::Put(boxed(r#"{"title": "A"}"#)));
         let items = all(&transaction).unwrap();
         let found: Vec<_> = items.iter().map(|(item, said)| (item.to_owned(), said.cloned())).collect();
         let expected = [

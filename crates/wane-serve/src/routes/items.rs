@@ -108,12 +108,12 @@ pub(super) async fn patch(State(engine): State<Arc<Engine>>, item: Id, body: Byt
     say(&engine, Ok(Path(name)), &body, What::Patch).await
 }
 
-async fn say(engine: &Arc<Engine>, item: Id, body: &[u8], what: fn(Said) -> What) -> Result<Response> {
+async fn say(engine: &Arc<Engine>, item: Id, body: &[u8], what: fn(Box<Said>) -> What) -> Result<Response> {
     let Path(item) = item?;
     let item = requests::item(item)?;
     let said = requests::said(parsed(body)?)?;
     engine.check_vector(&said)?;
-    engine.say(Word { item: item.clone(), what: what(said) }).await?;
+    engine.say(Word { item: item.clone(), what: what(Box::new(said)) }).await?;
     let standing = Shown::of(&engine.item(&item)?);
     Ok(Json(Told { item_id: item, standing }).into_response())
 }

@@ -100,7 +100,7 @@ impl LiveModel {
         let nothing = || Catalogue { items: Arc::clone(self.log.items()), ..Catalogue::default() };
         let own = self.catalogue.clone().unwrap_or_else(|| Arc::new(nothing()));
         let catalogue = Arc::new(own.with_rows(log.items(), rows.iter().cloned()));
-        let heard: Vec<_> = rows.into_iter().map(|(item, row)| (item, heard_of(row))).collect();
+        let heard = self.heard(rows);
         if *former.heard == heard {
             let (recommender, heard) = (Arc::clone(&former.recommender), Arc::clone(&former.heard));
             return Live { log, catalogue: Some(catalogue), recommender, heard };
@@ -114,6 +114,17 @@ impl LiveModel {
             None => Arc::clone(&self.recommender),
         };
         Live { log, catalogue: Some(catalogue), recommender, heard: Arc::new(heard) }
+    }
+
+    /// What the model has to heed of rows: where it would hear what it heard at the fit, nothing.
+    fn heard(&self, rows: Vec<(ItemId, CatalogueRow)>) -> Vec<(ItemId, CatalogueRow)> {
+        let fitted = |item: ItemId| {
+            let row = |catalogue: &Arc<Catalogue>| catalogue.row(item);
+            let row = self.catalogue.as_ref().map_or_else(CatalogueRow::default, row);
+            (item.index() < self.log.n_items()).then(|| heard_of(row))
+        };
+        let heard = rows.into_iter().map(|(item, row)| (item, heard_of(row)));
+        heard.filter(|(item, row)| self.takes_new_items() && fitted(*item).as_ref() != Some(row)).collect()
     }
 }
 

@@ -282,6 +282,20 @@ fn the_same_rows_make_the_same_model() {
     ));
 }
 
+/// What only filters and lists are told of an item makes no other model.
+#[test]
+fn the_model_is_not_made_anew_for_what_it_does_not_hear() {
+    let model = LiveModel::new(fit(TraceSettings::default(), true)).unwrap();
+    let fitted = model.as_fitted();
+    let gone = CatalogueRow { available: Some(false), title: None, ..row(5, true) };
+    let now = model.over(vec![("i05", gone)], &fitted);
+    assert!(std::sync::Arc::ptr_eq(&now.recommender, &fitted.recommender));
+    assert_eq!(now.catalogue.unwrap().available[5], Some(false));
+    let dearer = CatalogueRow { price: Some(99.0), ..row(5, true) };
+    let now = model.over(vec![("i05", dearer)], &fitted);
+    assert!(!std::sync::Arc::ptr_eq(&now.recommender, &fitted.recommender));
+}
+
 /// A model that knows items by their events alone knows no later ones, and heeds what is said of its own.
 #[test]
 fn a_model_of_events_alone_has_no_later_items() {
