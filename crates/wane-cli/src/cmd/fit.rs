@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use wane::artifact::{Artifact, CheckpointFolder, Stage};
-use wane::eval::{JudgeSettings, Span, Split, Targets};
+use wane::eval::{Evaluation, JudgeSettings, Protocol, Span, Split, Targets};
 use wane::events::{EventLog, format_days};
 use wane::pipeline::{Contest, Dataset, compare_as, fit_as, learned, read, read_onto, start};
 use wane::recommend::{Checkpoint, Goal, Learned, ModelSettings, Start, Training};
@@ -121,7 +121,7 @@ fn report(
     args: &Fit,
     artifact: &Artifact,
     goal: Goal,
-    held_out: HeldOut,
+    held_out: Option<HeldOut>,
     former: Option<&Former>,
     terminal: Terminal,
 ) -> Result<()> {
@@ -137,12 +137,24 @@ fn report(
             "new_events": known.map(|known| log.len() - known),
             "half_life_days": kernel,
             "learned": learned,
-            "hold_out": held_out.as_ref().map(|(evaluation, _)| evaluation),
+            "hold_out": held_out.as_ref().map(|held_out| &held_out.evaluation),
+            "tied": held_out.as_ref().map(|held_out| &held_out.tied),
             "out": args.out,
         }));
     }
     match held_out {
-        Some((_, text)) => terminal.line(format!("{}\n{text}", hold_out_in_words(former, goal)))?,
+        Some(held_out) => {
+            let asked = hold_out_in_words(former, held_out.targets);
+            terminal.line(format!("{asked}\n{}", metric_table(&held_out.evaluation, METRIC)))?;
+            if !held_out.tied.is_empty() {
+                terminal.remark(format!(
+                    "The hold-out does not tell {} from {}: {} is taken, the first of them. Name another with --model.",
+                    chosen.name(),
+                    held_out.tied.join(", "),
+                    chosen.name()
+                ));
+            }
+        }
         None if known == Some(log.len()) => {
             terminal
                 .remark("No event is new: the model had learned every answer before, so no score is shown.");
@@ -168,16 +180,26 @@ fn report(
     ))
 }
 
-fn hold_out_in_words(former: Option<&Former>, goal: Goal) -> String {
+fn hold_out_in_words(former: Option<&Former>, targets: Targets) -> String {
     let part = if former.is_some() { "last tenth of the new events' time" } else { "last tenth of the time" };
-    let asked = if goal == Goal::NextItem { "each user's next item" } else { "each user's next basket" };
+    let asked = match targets {
+        Targets::EachNextItem => "each item that came after another, since most users were not there before",
+        Targets::NextBasket => "each user's next basket",
+        Targets::NextItem | Targets::All => "each user's next item",
+    };
     format!("Hold-out ({part}): {asked}")
 }
 
-type HeldOut = Option<(wane::eval::Evaluation, String)>;
+/// How the models did before one was chosen.
+struct HeldOut {
+    evaluation: Evaluation,
+    targets: Targets,
+    /// Models that are as good as the chosen one.
+    tied: Vec<String>,
+}
 
 /// Judges the models on the last tenth of the log and takes the best; a log that cannot be split takes the first.
-fn hold_out(models: Vec<ModelSettings>, training: &Training<'_>) -> Result<(ModelSettings, HeldOut)> {
+fn hold_out(models: Vec<ModelSettings>, training: &Training<'_>) -> Result<(ModelSettings, Option<HeldOut>)> {
     let first = models.first().cloned();
     let Some(split) = split(training.log, training.goal, training.start) else {
         let chosen = first.map_or_else(|| ModelSettings::named("popularity"), Ok)?;
@@ -192,8 +214,14 @@ fn hold_out(models: Vec<ModelSettings>, training: &Training<'_>) -> Result<(Mode
         metric: METRIC.to_owned(),
     };
     let comparison = compare_as(&split, &contest, &[], |_| Ok(()), training)?;
-    let text = metric_table(&comparison.evaluation, METRIC);
-    Ok((comparison.settings[comparison.best].clone(), Some((comparison.evaluation, text))))
+    let name = |&place: &usize| comparison.settings[place].name().to_owned();
+    let targets = match split.protocol {
+        Protocol::TimeSplit { targets, .. } => targets,
+        _ => Targets::NextItem,
+    };
+    let tied = comparison.tied.iter().map(name).collect();
+    let chosen = comparison.settings[comparison.best].clone();
+    Ok((chosen, Some(HeldOut { evaluation: comparison.evaluation, targets, tied })))
 }
 
 /// The last tenth of the time as test, the one before as validation. A model that goes on has learned the answers of the
@@ -203,11 +231,11 @@ fn split(log: &EventLog, goal: Goal, start: Option<&Start>) -> Option<Split> {
         None => Span::Share(0.1),
         Some(start) => Span::Days(log.span()?.1.days_since(start.newest_event(log)?) / 10.0),
     };
-    let targets = match goal {
-        Goal::NextItem => Targets::NextItem,
-        Goal::NextBasket => Targets::NextBasket,
+    let split = match goal {
+        Goal::NextItem => Split::by_next_item(log.clone(), tenth, tenth),
+        Goal::NextBasket => Split::by_time(log.clone(), tenth, tenth, Targets::NextBasket),
     };
-    Split::by_time(log.clone(), tenth, tenth, targets).ok()
+    split.ok()
 }
 
 /// What a model learned, for people.

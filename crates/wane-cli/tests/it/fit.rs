@@ -37,6 +37,55 @@ fn the_best_model_is_the_best_on_the_hold_out() {
     assert_eq!(lists[0]["user"], "u00");
 }
 
+/// Sessions of visitors whom nobody knows again: after item `n` comes `n + 1`, and all items are liked alike.
+#[test]
+fn of_sessions_the_model_that_knows_what_comes_next_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let visit = |visitor: i64| {
+        (0..4).map(move |n| (visitor, (visitor * 7 + n) % 20, 1_700_000_000 + visitor * 900 + n * 60))
+    };
+    let rows = |visits: i64| {
+        let rows = (0..visits).flat_map(visit);
+        rows.map(|(visitor, item, time)| format!("v{visitor},i{item:02},{time}\n")).collect::<String>()
+    };
+    fs::write(folder.path().join("log.csv"), format!("user,item,time\n{}", rows(300))).unwrap();
+    let run = wane(folder.path(), "fit log.csv --out model");
+    assert!(
+        run.out.contains("Hold-out (last tenth of the time): each item that came after another"),
+        "{}",
+        run.out
+    );
+    let fitted = json(folder.path(), "fit log.csv --out model --json");
+    let figures = &fitted["hold_out"];
+    assert_eq!(figures["protocol"]["targets"], "each-next-item");
+    let gain = |name: &str| {
+        let models = figures["models"].as_array().unwrap();
+        let model = models.iter().find(|model| model["name"] == name).unwrap();
+        model["metrics"]["ndcg@10"]["value"].as_f64().unwrap()
+    };
+    let chosen = fitted["model"]["model"].as_str().unwrap();
+    assert!(gain(chosen) > 2.0 * gain("popularity"), "{chosen}");
+    assert!(gain("vmis-knn") > 2.0 * gain("popularity"));
+}
+
+#[test]
+fn models_that_cannot_be_told_apart_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    // Everyone comes once and does one thing, of late all the same.
+    let item = |n: i64| if n < 30 { n % 4 } else { 0 };
+    let row = |n: i64| format!("u{n:02},i{},{}\n", item(n), 1_700_000_000 + n * 3_600);
+    let rows: String = (0..60).map(row).collect();
+    fs::write(folder.path().join("log.csv"), format!("user,item,time\n{rows}")).unwrap();
+    fs::write(folder.path().join("wane.toml"), "[models.trace]\nepochs = 1\ndim = 4\nscales = 2\n").unwrap();
+    let line = "fit log.csv --config wane.toml --out model";
+    let run = wane(folder.path(), line);
+    assert!(run.err.contains("The hold-out does not tell") && run.err.contains("item-knn"), "{}", run.err);
+    let fitted = json(folder.path(), &format!("{line} --json"));
+    assert!(fitted["tied"].as_array().unwrap().contains(&"item-knn".into()), "{}", fitted["tied"]);
+    let fitted = json(folder.path(), "fit log.csv --model item-knn --out model --json");
+    assert_eq!(fitted["tied"], serde_json::json!([]));
+}
+
 #[test]
 fn people_are_told_how_to_go_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -57,13 +57,15 @@ pub enum Targets {
     NextBasket,
     /// The user's first item in the period.
     NextItem,
+    /// Each item of the user in the period that comes after another, from all that came before it.
+    EachNextItem,
 }
 
 /// How the log was split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "name")]
 pub enum Protocol {
-    /// Train before the validation period, test after it; one case per user.
+    /// Train before the validation period, test after it; one case per user, but for [`Targets::EachNextItem`].
     TimeSplit {
         /// What a case must find.
         targets: Targets,
@@ -172,6 +174,23 @@ impl Split {
             test_start: start.to_string(),
         };
         Self { validation, test, protocol, log }.checked()
+    }
+
+    /// Splits by two moments for the next item: each user's first one in the period, or, where most users of the test have done nothing
+    /// before it, each item that comes after another ([`Targets::EachNextItem`]). In a log of sessions whose visitors nobody knows again,
+    /// all first items would be asked for without any history, and all models would answer alike.
+    ///
+    /// # Errors
+    /// Those of [`Split::by_time`].
+    pub fn by_next_item(log: EventLog, validation: Span, test: Span) -> Result<Self> {
+        let split = Self::by_time(log, validation, test, Targets::NextItem)?;
+        let cases = &split.test.cases;
+        let strangers = cases.iter().filter(|case| case.known_events == 0).count();
+        if 2 * strangers <= cases.len() {
+            return Ok(split);
+        }
+        // Where nobody does two things, first items are all that there is.
+        Ok(Self::by_time(split.log.clone(), validation, test, Targets::EachNextItem).unwrap_or(split))
     }
 
     /// Takes each user's last event as test and the one before as validation; users with fewer than three events only
@@ -300,25 +319,30 @@ fn nothing_to_split() -> Error {
     }
 }
 
-/// One case per user with events in `from..to`. Events that take something back (returns, cancellations) are known
+/// Cases of the users with events in `from..to`, one each, or one per event that has others before it. Events that take something back (returns, cancellations) are known
 /// as history, but nobody wants to be recommended one: they are no targets.
 fn period_cases(log: &EventLog, from: Timestamp, to: Timestamp, targets: Targets) -> Vec<Case> {
     let takes_back: Vec<bool> =
         log.event_types().iter().map(|name| WITHDRAWALS.contains(&name.as_str())).collect();
-    let case = |(user, history): (UserId, History<'_>)| {
+    let cases = |(user, history): (UserId, History<'_>)| -> Vec<Case> {
         let known_events = history.before(from).len();
-        let period = history.before(to).iter().skip(known_events);
-        let period: Vec<Event> = period.filter(|event| !takes_back[event.event_type.index()]).collect();
-        let first = *period.first()?;
+        let period = history.before(to).iter().enumerate().skip(known_events);
+        let period = period.filter(|(_, event)| !takes_back[event.event_type.index()]);
+        if targets == Targets::EachNextItem {
+            let later = period.filter(|(place, _)| *place > 0);
+            return later.filter_map(|(place, _)| next_item_case(user, history, place)).collect();
+        }
+        let period: Vec<Event> = period.map(|(_, event)| event).collect();
+        let Some(&first) = period.first() else { return Vec::new() };
         let wanted = period.iter().filter(|event| match targets {
             Targets::All => true,
             Targets::NextBasket => same_basket(&first, event),
-            Targets::NextItem => false,
+            Targets::NextItem | Targets::EachNextItem => false,
         });
         let items = std::iter::once(first.item).chain(wanted.map(|event| event.item));
-        Some(Case { user, known_events, as_of: first.time, targets: distinct(items), negatives: None })
+        vec![Case { user, known_events, as_of: first.time, targets: distinct(items), negatives: None }]
     };
-    log.histories().filter_map(case).collect()
+    log.histories().flat_map(cases).collect()
 }
 
 fn same_basket(first: &Event, event: &Event) -> bool {

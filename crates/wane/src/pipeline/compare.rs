@@ -36,8 +36,10 @@ pub struct Comparison {
     pub settings: Vec<ModelSettings>,
     /// The fitted models, in the order of the figures.
     pub models: Vec<Box<dyn Recommender>>,
-    /// The place of the best model by the contest's metric.
+    /// The place of the best model by the contest's metric; of equals the first.
     pub best: usize,
+    /// The places of other models that are as good.
+    pub tied: Vec<usize>,
 }
 
 /// Compares models. `done` are the trials of an earlier search, `record` keeps new ones.
@@ -101,12 +103,14 @@ pub fn compare_as(
             what: "no models to compare".to_owned(),
             remedy: "Name at least one with --models".to_owned(),
         })?;
+    let is_tied = |&place: &usize| place != best && score(&judged[place]) == score(&judged[best]);
+    let tied = (0..judged.len()).filter(is_tied).collect();
     let evaluation = Evaluation {
         protocol: arena.summary(part),
         leakage: check_leakage(&split.log, part, training.catalogue, arena.question()),
         models: judged.into_iter().map(|judged| judged.result).collect(),
     };
-    Ok(Comparison { evaluation, settings: chosen, models, best })
+    Ok(Comparison { evaluation, settings: chosen, models, best, tied })
 }
 
 /// What all models of a contest share.

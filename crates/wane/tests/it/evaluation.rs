@@ -60,6 +60,53 @@ fn pre_split(train: &[Row], valid: &[Row], test: &[Row]) -> Split {
     Split::pre_split(join(&[&logs[0], &logs[1], &logs[2]]).unwrap(), false).unwrap()
 }
 
+#[test]
+fn where_most_users_are_new_each_item_after_another_is_asked_for() {
+    let told = |rows: &[Row]| {
+        let split = Split::by_next_item(log(rows), Span::Share(0.3), Span::Share(0.3)).unwrap();
+        let case = |case: &Case| (case.user.0, case.known_events, case.targets[0].0);
+        let parts =
+            [&split.validation, &split.test].map(|part| part.cases.iter().map(case).collect::<Vec<_>>());
+        (split.protocol, parts)
+    };
+    // Sessions: two users in each third of the time. User 5 goes on until after the end of its own third.
+    let visits = [
+        (0, 0, 0),
+        (0, 1, 1),
+        (1, 1, 2),
+        (2, 2, 41),
+        (2, 3, 42),
+        (2, 2, 43),
+        (3, 4, 84),
+        (4, 0, 81),
+        (4, 1, 82),
+        (5, 2, 69),
+        (5, 3, 90),
+        (5, 3, 100),
+    ];
+    let (protocol, cases) = told(&visits);
+    assert!(matches!(protocol, wane::eval::Protocol::TimeSplit { targets: Targets::EachNextItem, .. }));
+    assert_eq!(cases, [vec![(2, 1, 3), (2, 2, 2)], vec![(4, 1, 1), (5, 1, 3), (5, 2, 3)]]);
+    // People who come back are asked for once.
+    let returns = [
+        (0, 0, 0),
+        (1, 1, 1),
+        (2, 2, 2),
+        (0, 1, 45),
+        (0, 1, 46),
+        (1, 2, 80),
+        (1, 3, 90),
+        (2, 0, 95),
+        (3, 0, 100),
+    ];
+    let (protocol, cases) = told(&returns);
+    assert!(matches!(protocol, wane::eval::Protocol::TimeSplit { targets: Targets::NextItem, .. }));
+    assert_eq!(cases, [vec![(0, 1, 1)], vec![(1, 1, 2), (2, 1, 0), (3, 0, 0)]]);
+    // Where nobody does two things there is nothing else to ask.
+    let (protocol, _) = told(&[(0, 0, 0), (1, 1, 45), (2, 2, 100)]);
+    assert!(matches!(protocol, wane::eval::Protocol::TimeSplit { targets: Targets::NextItem, .. }));
+}
+
 proptest! {
     #[test]
     fn a_time_split_keeps_the_future_from_every_question(clean in rows(0..DAYS, 20..80), poison in rows(85..DAYS, 0..30)) {
