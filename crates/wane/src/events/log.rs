@@ -187,6 +187,20 @@ impl EventLog {
         self.filter(|_, _, event| event.time < as_of)
     }
 
+    /// A history as a log of its own, with the same items and event types. Its user, of number 0, has no name.
+    #[must_use]
+    pub fn alone(&self, history: History<'_>) -> Self {
+        let columns = Columns {
+            offsets: vec![0, history.len()],
+            item: history.items.to_vec(),
+            time: history.times.to_vec(),
+            event_type: history.event_types.to_vec(),
+            value: history.values.map(<[f32]>::to_vec),
+            session: history.sessions.map(<[u32]>::to_vec),
+        };
+        Self { users: Vocab::from_names([""]).shared(), columns: Arc::new(columns), ..self.clone() }
+    }
+
     /// The events on items of another vocabulary, numbered by that vocabulary: what a fitted model can read.
     #[must_use]
     pub fn over_items(&self, items: &Arc<Vocab>) -> Self {
@@ -418,6 +432,14 @@ mod tests {
         let part = log.before(Timestamp::from_millis(5));
         assert_eq!((part.len(), part.n_users(), part.n_items()), (1, 2, 3));
         assert_eq!(part.history(UserId(1)).times(), [Timestamp::from_millis(1)]);
+    }
+
+    #[test]
+    fn a_history_alone_is_that_of_its_log() {
+        let log = EventLog::from_columns(columns(&[(0, 0, 5), (1, 1, 9), (0, 2, 1)])).unwrap();
+        let alone = log.alone(log.history(UserId(1)));
+        assert_eq!((alone.len(), alone.n_users(), alone.n_items()), (2, 1, 3));
+        assert_eq!(alone.history(UserId(0)), log.history(UserId(1)));
     }
 
     #[test]

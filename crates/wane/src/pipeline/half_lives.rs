@@ -253,6 +253,7 @@ fn drifts(
 }
 
 /// Numbers of keys by item, and their names; no names where all items are alike.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Keys {
     pub(super) of_item: Vec<Option<u32>>,
     pub(super) names: Vec<String>,

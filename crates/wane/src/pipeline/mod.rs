@@ -7,6 +7,7 @@ mod explain;
 mod facts;
 mod forecasts;
 mod half_lives;
+mod interests;
 mod live;
 mod picture;
 mod profile;
@@ -22,6 +23,7 @@ pub use forecasts::{
     ForecastEvaluation, InterestForecast, InterestForecasts, evaluate_forecasts, interest_forecasts,
 };
 pub use half_lives::{HalfLifeBy, HalfLifeCell, HalfLives, HalfLivesAsked, half_lives};
+pub use interests::{CurrentInterest, Curve, Interests, InterestsAsked, Strength};
 pub use live::{Live, LiveModel};
 pub use picture::{Picture, draw, draw_forecasts, draw_half_lives, draw_profile};
 pub use profile::{Interest, Profile, ProfileAsked, Tag, Tags, TagsAsked, profiles, tags};

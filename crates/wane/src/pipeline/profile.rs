@@ -18,7 +18,7 @@ use crate::events::{EventLog, Timestamp, UserId};
 use crate::interest::Catalogue;
 
 /// Horizons of the past that a course begins before.
-const BACK: f64 = 3.0;
+pub(super) const BACK: f64 = 3.0;
 
 /// What is asked of a log.
 #[derive(Debug, Clone, Copy)]

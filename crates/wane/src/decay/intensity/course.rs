@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::outlook::{STEPS, Standing};
 use super::streams::{Moment, Streams, Watched};
-use super::{Intensity, Outlook, Source};
-use crate::events::{EventLog, Timestamp, UserId};
+use super::{CategoryIntensity, Intensity, Outlook, Source};
+use crate::events::{EventLog, History, Timestamp, UserId};
 
 /// Walks of an interval.
 const PATHS: usize = 1_000;
@@ -61,11 +61,46 @@ impl Intensity {
         at: Timestamp,
         (back, days): (f64, f64),
     ) -> Vec<Course> {
-        let alone = log.filter(|owner, _, event| owner == user && event.time < at);
+        let alone = log.alone(log.history(user).before(at));
         let watched = Watched::new(&alone, categories, at);
+        let mut courses =
+            self.courses_watched(&watched, &self.categories.iter().collect::<Vec<_>>(), (back, days));
+        courses.iter_mut().for_each(|course| course.outlook.user = user);
+        courses
+    }
+
+    /// The likeliest `most` of them, the first first, of a user's history that may be in no log. It is in the numbers of `log`, of whose
+    /// events nothing is looked at; event types and categories that the fitted log had not excite nothing.
+    pub fn likeliest(
+        &self,
+        log: &EventLog,
+        categories: &[Option<u32>],
+        history: History<'_>,
+        at: Timestamp,
+        (back, days): (f64, f64),
+        most: usize,
+    ) -> Vec<Course> {
+        let alone = log.alone(history.before(at));
+        let mut likely = self.outlooks(&alone, categories, at, days);
+        likely.sort_by(|one, other| {
+            other.probability.total_cmp(&one.probability).then(one.category.cmp(&other.category))
+        });
+        likely.truncate(most);
+        let find = |outlook: &Outlook| self.categories.iter().find(|own| own.category == outlook.category);
+        let likely: Vec<&CategoryIntensity> = likely.iter().filter_map(find).collect();
+        self.courses_watched(&Watched::new(&alone, categories, at), &likely, (back, days))
+    }
+
+    /// The courses of one user in the given categories, where there are any, in their order.
+    fn courses_watched(
+        &self,
+        watched: &Watched<'_>,
+        categories: &[&CategoryIntensity],
+        (back, days): (f64, f64),
+    ) -> Vec<Course> {
         let exposures = watched.exposures(&self.season);
-        let ahead = self.season.between(at, at.plus_days(days));
-        let own = self.categories.par_iter().filter(|own| (own.category as usize) < watched.n_categories());
+        let ahead = self.season.between(watched.end, watched.end.plus_days(days));
+        let own = categories.par_iter().filter(|own| watched.has(own.category));
         let courses = own.flat_map_iter(|own| {
             let streams = watched.streams(own.category as usize, &exposures, 1);
             own.ahead(self, &streams, (days, ahead), |standing, stream| Course {
@@ -136,8 +171,10 @@ impl Standing<'_> {
         let rates = self.rates(self.base());
         let ahead = (1u32..).zip(rates).zip(&mut counts).map(|((number, per_day), counts)| {
             events += per_day * step;
-            counts.sort_unstable();
-            let place = |share: f64| f64::from(counts[(share * (PATHS - 1) as f64).round() as usize]);
+            let mut place = |share: f64| {
+                let place = (share * (PATHS - 1) as f64).round() as usize;
+                f64::from(*counts.select_nth_unstable(place).1)
+            };
             Ahead {
                 days: f64::from(number) * step,
                 per_day,

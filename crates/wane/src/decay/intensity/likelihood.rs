@@ -328,9 +328,14 @@ impl Frame<'_> {
         sums.iter().sum()
     }
 
-    /// The share of a moment's event types.
+    /// The share of a moment's event types. Of types that came to the category after the fit nothing is known: there the time alone
+    /// speaks.
     fn share(&self, moment: &[Moment], marks: &[f64]) -> f64 {
-        self.places(moment).map(|place| marks[place]).sum()
+        let mut places = self.places(moment).peekable();
+        if places.peek().is_none() {
+            return 1.0;
+        }
+        places.map(|place| marks[place]).sum()
     }
 
     /// Counts a part of a wish with its event types.

@@ -54,7 +54,7 @@ impl Intensity {
         let exposures = watched.exposures(&self.season);
         let ahead = self.season.between(at, at.plus_days(days));
         let of_category = |own: &CategoryIntensity| {
-            if own.category as usize >= watched.n_categories() {
+            if !watched.has(own.category) {
                 return Vec::new();
             }
             let streams = watched.streams(own.category as usize, &exposures, 1);

@@ -78,15 +78,19 @@ pub(super) struct Exposures {
 
 impl<'a> Watched<'a> {
     pub(super) fn new(log: &'a EventLog, categories: &'a [Option<u32>], end: Timestamp) -> Self {
-        let n_categories = categories.iter().flatten().max().map_or(0, |&last| last as usize + 1);
-        let mut members: Vec<Vec<u32>> = vec![Vec::new(); n_categories];
+        // Up to the last category with events: that of one user is found without a look at all items.
+        let mut members: Vec<Vec<u32>> = Vec::new();
         let mut acted = Bands::default();
         for (user, history) in log.histories() {
             let history = history.before(end);
             distinct(history.times()).for_each(|time| acted.add(end.days_since(time), 1.0));
             for item in history.items() {
                 let Some(category) = category(categories, item.index()) else { continue };
-                let members = &mut members[category as usize];
+                let category = category as usize;
+                if category >= members.len() {
+                    members.resize(category + 1, Vec::new());
+                }
+                let members = &mut members[category];
                 if members.last() != Some(&user.0) {
                     members.push(user.0);
                 }
@@ -114,6 +118,11 @@ impl<'a> Watched<'a> {
 
     pub(super) fn n_categories(&self) -> usize {
         self.members.len()
+    }
+
+    /// Whether anybody acted on a category.
+    pub(super) fn has(&self, category: u32) -> bool {
+        self.members.get(category as usize).is_some_and(|members| !members.is_empty())
     }
 
     fn day(&self, time: Timestamp) -> f64 {

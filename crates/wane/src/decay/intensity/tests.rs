@@ -1,6 +1,6 @@
 use super::likelihood::Sums;
 use super::*;
-use crate::events::{EventColumns, UserId};
+use crate::events::{EventColumns, History, ItemId, UserId};
 
 fn interval(value: f64) -> Interval {
     Interval { value, low: value, high: value }
@@ -276,6 +276,46 @@ fn a_course_begins_with_what_past_events_made_and_ends_with_the_outlook() {
             course.ahead.windows(2).all(|pair| pair[0].low <= pair[1].low && pair[0].high <= pair[1].high)
         );
     }
+}
+
+/// A history that is in no log says what it says in its log, whether of it one category is asked or all.
+#[test]
+fn a_history_alone_has_the_courses_of_its_log() {
+    let (model, at, categories) = (planted(), START.plus_days(50.0), [Some(0), Some(1), None]);
+    let log = model.simulate(&types(), START, 60.0, 60, 3).unwrap();
+    let mut both = 0;
+    for (user, history) in log.histories() {
+        let courses = model.courses(&log, &categories, user, at, (30.0, 10.0));
+        let found = model.likeliest(&log, &categories, history, at, (30.0, 10.0), 2);
+        assert!(found.windows(2).all(|pair| pair[0].outlook.probability >= pair[1].outlook.probability));
+        assert_eq!(
+            model.likeliest(&log, &categories, history, at, (30.0, 10.0), 1),
+            found[..found.len().min(1)]
+        );
+        let mut found = found;
+        found.sort_by_key(|course| course.outlook.category);
+        found.iter_mut().for_each(|course| course.outlook.user = user);
+        assert_eq!(found, courses);
+        both += usize::from(found.len() == 2);
+    }
+    assert!(both > 10, "{both}");
+}
+
+/// An event of a type that the category did not have says by its time that the user wants something here, and no more.
+#[test]
+fn an_event_of_an_unknown_type_is_still_a_wish() {
+    let (model, at, categories) = (planted(), START.plus_days(50.0), [Some(0), Some(1), None]);
+    let log = model.simulate(&types(), START, 60.0, 10, 3).unwrap();
+    let times = [1.0, 9.0, 20.0].map(|days| START.plus_days(days));
+    let outlook = |n: usize| {
+        let kinds = [EventTypeId(0), EventTypeId(2), EventTypeId(2)];
+        let history = History::new(&[ItemId(0); 3][..n], &times[..n], &kinds[..n]).unwrap();
+        model.likeliest(&log, &categories, history, at, (30.0, 10.0), 1)[0].outlook
+    };
+    let (known, strange) = (outlook(1), outlook(3));
+    assert!(strange.base_per_day > 1.1 * known.base_per_day, "{known:?} {strange:?}");
+    assert!(strange.probability > known.probability && strange.probability < 1.0);
+    assert_eq!(strange.excited_per_day, known.excited_per_day);
 }
 
 /// The number of events that come lies within a course's interval about as often as it says.
