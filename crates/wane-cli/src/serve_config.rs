@@ -24,6 +24,7 @@ struct Written {
     retain: Option<String>,
     tls: Option<WrittenTls>,
     limits: WrittenLimits,
+    interests: WrittenInterests,
     log: WrittenLog,
     keys: Vec<WrittenKey>,
 }
@@ -46,6 +47,12 @@ struct WrittenLimits {
     timeout: Option<String>,
     idle: Option<String>,
     rate: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenInterests {
+    at_start: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -86,7 +93,8 @@ impl ServeConfig {
 
     /// All of it in one line, without secrets.
     pub(crate) fn say(&self) {
-        let Settings { listen, durability, retain, tls, limits, log_users, keys } = &self.settings;
+        let Settings { listen, durability, retain, tls, limits, interests_at_start, log_users, keys } =
+            &self.settings;
         let certificate = tls.as_ref().map(|tls| tls.certificate.display().to_string());
         let key = |key: &Key| match key.rate {
             Some(rate) => format!("{} ({}, {rate}/s)", key.name, key.roles),
@@ -96,7 +104,7 @@ impl ServeConfig {
         let Limits { body, batch, k, connections, header, timeout, idle, rate } = limits;
         tracing::info!(
             %listen, ?durability, retain_days = retain, certificate, body, batch, k, connections, header, ?timeout, ?idle, rate,
-            level = ?self.level, format = ?self.format, log_users, keys, "settings"
+            interests_at_start, level = ?self.level, format = ?self.format, log_users, keys, "settings"
         );
         if keys.is_empty() {
             tracing::info!("no keys: this machine alone may ask, and anything");
@@ -137,6 +145,7 @@ fn checked(written: Written, folder: &Path, args: &Serve) -> Result<ServeConfig>
             retain,
             tls,
             limits: limits(&written.limits)?,
+            interests_at_start: written.interests.at_start,
             log_users: written.log.users,
             keys: keys(written.keys)?,
         },

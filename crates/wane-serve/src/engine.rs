@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wane::events::{EventLog, Timestamp, UserId};
-use wane::pipeline::{Asked, answer};
+use wane::pipeline::{Asked, CurrentInterest, HalfLifeBy, InterestsAsked, answer};
 use wane::recommend::{Answer, Filter, ListSettings, Recommender, Scores};
 
 use crate::error::{Error, Result};
 use crate::feedback::{Feedback, FeedbackReport, RecommendationId};
 use crate::history::Known;
+use crate::interests;
 use crate::items::{ItemInForce, Said, Shelf, Word};
 use crate::metrics::Metrics;
 use crate::models::{Model, Models, ServedModels};
-use crate::requests::{Recommend, Whose};
+use crate::requests::{AskedInterests, Recommend, Whose};
 use crate::retention::{Retired, day};
 use crate::store::{Durability, Erased, NewEvent, Reader, Store, StoredEvent};
 use crate::writer::{Appended, Batch, Writer};
@@ -45,6 +46,14 @@ pub(crate) struct Recommended {
     pub(crate) model: Arc<Model>,
     pub(crate) id: RecommendationId,
     pub(crate) answer: Answer,
+}
+
+/// A user's interests with their model.
+pub(crate) struct FoundInterests {
+    pub(crate) model: Arc<Model>,
+    pub(crate) by: HalfLifeBy,
+    pub(crate) horizon: f64,
+    pub(crate) interests: Vec<CurrentInterest>,
 }
 
 impl Engine {
@@ -225,6 +234,27 @@ impl Engine {
         let id = RecommendationId { model: model.id.clone(), scenario: asked.scenario.clone(), number };
         let answer = found?;
         Ok(Recommended { model, id, answer })
+    }
+
+    /// Has interests fitted in the background, of the models that answer and of each that comes, so that nobody who asks for them waits.
+    pub fn fit_interests(&self) {
+        self.models.fit_early();
+    }
+
+    /// What a user is interested in.
+    ///
+    /// # Errors
+    /// [`Error::Fitting`] until the model's log was fitted, which begins with the first question; [`Error::NoInterests`] where that cannot
+    /// be done; [`Error::Field`] for a horizon longer than that log; [`Error::State`].
+    pub(crate) fn interests(&self, user: &str, asked: &AskedInterests) -> Result<FoundInterests> {
+        let model = self.models.of(user);
+        let fitted = interests::of(&model)?;
+        let horizon = asked.horizon_within(fitted.days())?;
+        let log = model.log();
+        let known = model.histories.of(user, log.n_items(), || self.read(log, user))?;
+        let question = InterestsAsked { at: asked.as_of, horizon, most: asked.k, with_curves: asked.curve };
+        let (by, interests) = (fitted.by(), fitted.of(log, known.history(log)?, question));
+        Ok(FoundInterests { model, by, horizon, interests })
     }
 
     /// What is done most often, of an item that its model knows.

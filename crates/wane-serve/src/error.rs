@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -64,6 +64,27 @@ pub enum Error {
          its lines into the settings file"
     )]
     NoKeys(SocketAddr),
+    /// What is asked is being made ready.
+    #[error(
+        "interests are being fitted to the log of {model}; ask again in {seconds} s. With `[interests] at_start = true` in the settings \
+             they are fitted before anyone asks"
+    )]
+    Fitting {
+        /// The model.
+        model: String,
+        /// After which it may be there.
+        seconds: u64,
+    },
+    /// A model's log says nothing of interests.
+    #[error(
+        "there are no interests in the log of {model}: {reason}; fit a model from such a log and load it"
+    )]
+    NoInterests {
+        /// The model.
+        model: String,
+        /// Why, and what it takes.
+        reason: String,
+    },
     /// The thread that writes has ended, which it does by an error in the program alone.
     #[error(
         "nothing can be written any more, for the thread that writes has ended by an error in the program. Start the server again; what was \
@@ -113,6 +134,8 @@ impl Error {
             Self::Field { .. } | Self::Wane(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-request"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found"),
             Self::State { .. } => (StatusCode::SERVICE_UNAVAILABLE, "state"),
+            Self::Fitting { .. } => (StatusCode::SERVICE_UNAVAILABLE, "fitting"),
+            Self::NoInterests { .. } => (StatusCode::CONFLICT, "no-interests"),
             // These end the start of a server, and no request meets them.
             Self::Tls { .. } | Self::NoKeys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "settings"),
             Self::NoWriter => (StatusCode::SERVICE_UNAVAILABLE, "no-writer"),
@@ -150,7 +173,11 @@ impl IntoResponse for Error {
         if self.status().0.is_server_error() {
             tracing::warn!(error = %self, "not answered");
         }
-        (self.status().0, Json(self.json())).into_response()
+        let mut response = (self.status().0, Json(self.json())).into_response();
+        if let Self::Fitting { seconds, .. } = self {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 

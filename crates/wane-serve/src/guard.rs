@@ -75,6 +75,7 @@ impl Guard {
             ("listen", own.listen != settings.listen),
             ("durability", own.durability != settings.durability),
             ("tls", own.tls.is_some() != settings.tls.is_some()),
+            ("interests.at_start", own.interests_at_start != settings.interests_at_start),
             ("limits.connections", own.limits.connections != settings.limits.connections),
         ];
         let limits = Limits { connections: own.limits.connections, ..settings.limits };

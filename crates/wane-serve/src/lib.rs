@@ -12,6 +12,7 @@ mod error;
 mod feedback;
 mod guard;
 mod history;
+mod interests;
 mod items;
 mod keys;
 mod listen;

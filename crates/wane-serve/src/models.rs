@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -19,6 +20,7 @@ use wane::recommend::{Backfill, Filter, FilterSettings, ListSettings, Names, Rec
 
 use crate::error::{Error, Result};
 use crate::history::Histories;
+use crate::interests::{self, Fitting};
 use crate::items::{Items, Said, Standing};
 use crate::metrics::Metrics;
 
@@ -27,7 +29,7 @@ pub(crate) struct Model {
     /// Its name and what its folder contains: `trace@4f9f6818`.
     pub(crate) id: String,
     folder: PathBuf,
-    fitted: Arc<LiveModel>,
+    pub(crate) fitted: Arc<LiveModel>,
     live: Live,
     /// What was said of items.
     items: Arc<Items>,
@@ -36,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) histories: Arc<Histories>,
     /// What is done most often: what an event is taken for of which nothing is said.
     pub(crate) usual_type: String,
+    /// What its log says of interests, once it was asked.
+    pub(crate) interests: Arc<Fitting>,
 }
 
 impl Model {
@@ -48,7 +52,8 @@ impl Model {
         let (folder, live) = (folder.to_owned(), fitted.as_fitted());
         let (usual, usual_type) = (usual(&live)?, usual_type(&live.log));
         let (items, histories) = (Arc::default(), Arc::new(Histories::new(Arc::clone(metrics))));
-        Ok(Self { id, folder, fitted, live, items, usual, histories, usual_type })
+        let interests = Arc::default();
+        Ok(Self { id, folder, fitted, live, items, usual, histories, usual_type, interests })
     }
 
     /// The same with what was said of items. It is asked once, so that no user waits for what a first question makes.
@@ -64,6 +69,7 @@ impl Model {
             items: Arc::clone(items),
             histories: Arc::clone(&self.histories),
             usual_type: self.usual_type.clone(),
+            interests: Arc::clone(&self.interests),
         };
         let asked = Asked {
             as_of: Timestamp::from_millis(i64::MAX),
@@ -209,17 +215,22 @@ pub struct ServedModels {
 /// All models of a server.
 pub(crate) struct Models {
     served: RwLock<(Arc<Serving>, Option<Arc<Serving>>)>,
+    /// Whether interests are fitted before anyone asks.
+    fits_early: AtomicBool,
 }
 
 impl Models {
     pub(crate) fn new(model: Model) -> Self {
         let serving = Serving { champion: Arc::new(model), challenger: None };
-        Self { served: RwLock::new((Arc::new(serving), None)) }
+        Self { served: RwLock::new((Arc::new(serving), None)), fits_early: AtomicBool::new(false) }
     }
 
     /// Lets a model answer: all, or where a share is given, that share of the users beside the champion of now.
     pub(crate) fn change(&self, model: Model, share: Option<f64>) {
         let model = Arc::new(model);
+        if self.fits_early.load(Ordering::Relaxed) {
+            interests::begin(&model);
+        }
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         let next = match share {
             None => Serving { champion: model, challenger: None },
@@ -230,6 +241,13 @@ impl Models {
         };
         let former = std::mem::replace(&mut served.0, Arc::new(next));
         served.1 = Some(former);
+    }
+
+    /// Has interests fitted of the models that answer, and of each that comes, before anyone asks.
+    pub(crate) fn fit_early(&self) {
+        self.fits_early.store(true, Ordering::Relaxed);
+        let serving = Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner).0);
+        serving.models().for_each(interests::begin);
     }
 
     /// What answered before answers again, with what was said of items meanwhile, and the other way round. Nothing else may change models

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
-use wane::events::Timestamp;
 use wane::events::read::parse_time;
+use wane::events::{Timestamp, format_days, parse_days};
 use wane::recommend::FilterSettings;
 
 use crate::error::{Error, Result};
@@ -28,6 +28,8 @@ const AHEAD: i64 = 24 * 3_600_000;
 const USUAL_REASONS: usize = 5;
 /// Reasons of an item at most.
 const REASONS: usize = 10_000;
+/// Days ahead where nothing is said.
+const HORIZON: f64 = 30.0;
 /// What was done where nothing is said.
 const EVENT: &str = "event";
 
@@ -277,6 +279,63 @@ impl WrittenSimilar {
             reasons: reasons(self.explain, None)?,
             scenario: "similar".to_owned(),
         })
+    }
+}
+
+/// What is asked of a user's interests, in the query of an address.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenInterests {
+    k: Option<Whole>,
+    as_of: Option<String>,
+    horizon: Option<String>,
+    curve: Option<bool>,
+}
+
+/// A question of interests.
+pub(crate) struct AskedInterests {
+    pub(crate) k: usize,
+    pub(crate) as_of: Timestamp,
+    /// Days, where they are said.
+    horizon: Option<f64>,
+    pub(crate) curve: bool,
+}
+
+impl WrittenInterests {
+    /// What is meant.
+    pub(crate) fn checked(self, now: Timestamp) -> Result<AskedInterests> {
+        let as_of = time("as_of", self.as_of.map(Value::String).as_ref(), just_after(now))?;
+        if as_of.millis() > now.millis().saturating_add(AHEAD) {
+            let reason = format!(
+                "{as_of} is more than a day ahead of the server's clock, {now}; to look ahead give `horizon`"
+            );
+            return Err(Error::field("as_of", reason));
+        }
+        let days = |text: &String| {
+            let expected = "expected a duration such as 12h, 30d or 8w";
+            parse_days("horizon", text).map_err(|_| {
+                Error::field("horizon", format!("{expected}, got {}", shortened(&text.clone().into())))
+            })
+        };
+        let horizon = self.horizon.as_ref().map(days).transpose()?;
+        Ok(AskedInterests { k: list_length(self.k)?, as_of, horizon, curve: self.curve.unwrap_or(true) })
+    }
+}
+
+impl AskedInterests {
+    /// Days ahead, at most as many as the model's log has.
+    pub(crate) fn horizon_within(&self, days: f64) -> Result<f64> {
+        match self.horizon {
+            Some(horizon) if horizon > days => {
+                let reason = format!(
+                    "expected {} at most, as long as the model's log is, got {}",
+                    format_days(days),
+                    format_days(horizon)
+                );
+                Err(Error::field("horizon", reason))
+            }
+            horizon => Ok(horizon.unwrap_or(HORIZON.min(days))),
+        }
     }
 }
 

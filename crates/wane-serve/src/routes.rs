@@ -8,6 +8,7 @@
 //! | `GET /v1/items/{id}/similar` | what is wanted with an item |
 //! | `GET`, `PUT`, `PATCH`, `DELETE /v1/items/{id}` | what is known of an item: told, said, changed, and that it is gone |
 //! | `GET /v1/users/{id}/events` | what is kept of a user |
+//! | `GET /v1/users/{id}/interests` | what a user is interested in, and for how long |
 //! | `DELETE /v1/users/{id}` | a user is erased |
 //! | `POST /v1/feedback`, `GET /v1/feedback` | what became of lists: told, and counted per model and scenario |
 //! | `POST /v1/admin/model`, `GET /v1/admin/model` | which model answers: changed, and told |
@@ -32,6 +33,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
+use wane::pipeline::CurrentInterest;
 use wane::recommend::{AnsweredItem, AnsweredReason};
 
 use crate::engine::{Engine, Recommended};
@@ -41,7 +43,7 @@ use crate::keys::Access;
 use crate::metrics::Fate;
 use crate::openapi;
 use crate::requests::{
-    self, Change, Recommend, WrittenBatch, WrittenChange, WrittenRecommend, WrittenSimilar,
+    self, Change, Recommend, WrittenBatch, WrittenChange, WrittenInterests, WrittenRecommend, WrittenSimilar,
 };
 use crate::settings::Limits;
 
@@ -71,6 +73,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/admin/model", Access::Admin, || post(change_model)),
     route(Method::GET, "/v1/admin/model", Access::Admin, || get(models)),
     route(Method::GET, "/v1/users/{id}/events", Access::Admin, || get(events)),
+    route(Method::GET, "/v1/users/{id}/interests", Access::Read, || get(interests)),
     route(Method::DELETE, "/v1/users/{id}", Access::Admin, || delete(erase)),
     route(Method::GET, "/metrics", Access::Admin, || get(metrics)),
     route(Method::GET, "/openapi.json", Access::Open, || {
@@ -131,6 +134,17 @@ impl<'a> List<'a> {
             took_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// A user's interests.
+#[derive(Serialize)]
+struct InterestList {
+    user_id: String,
+    model: String,
+    as_of: String,
+    horizon_days: f64,
+    by: &'static str,
+    interests: Vec<CurrentInterest>,
 }
 
 #[derive(Serialize)]
@@ -332,6 +346,29 @@ async fn events(State(engine): State<Arc<Engine>>, user: Id) -> Result<Response>
         })
         .collect();
     Ok(Json(json!({"user_id": user, "events": events})).into_response())
+}
+
+async fn interests(
+    State(engine): State<Arc<Engine>>,
+    Extension(limits): Extension<Limits>,
+    user: Id,
+    written: std::result::Result<Query<WrittenInterests>, QueryRejection>,
+) -> Result<Response> {
+    let (Path(user), Query(written)) = (user?, written?);
+    let asked = written.checked(engine.now())?;
+    at_most("k", limits.k, asked.k)?;
+    let found = apart(move || {
+        let found = engine.interests(&user, &asked)?;
+        Ok(InterestList {
+            model: found.model.id.clone(),
+            as_of: asked.as_of.to_string(),
+            horizon_days: found.horizon,
+            by: found.by.name(),
+            interests: found.interests,
+            user_id: user,
+        })
+    });
+    Ok(Json(found.await?).into_response())
 }
 
 async fn erase(State(engine): State<Arc<Engine>>, user: Id) -> Result<Response> {

@@ -25,6 +25,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// What may be asked at most.
     pub limits: Limits,
+    /// Whether interests are fitted when a model is loaded, and not when somebody asks for them first.
+    pub interests_at_start: bool,
     /// Whether the log may name users.
     pub log_users: bool,
     /// Who may ask; where nobody is named, this machine alone may, and anything.
@@ -39,6 +41,7 @@ impl Default for Settings {
             retain: None,
             tls: None,
             limits: Limits::default(),
+            interests_at_start: false,
             log_users: false,
             keys: Vec::new(),
         }

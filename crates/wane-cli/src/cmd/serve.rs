@@ -45,6 +45,9 @@ impl Server {
         spinner.finish_and_clear();
         let log = Log::start(self.config.level, self.config.format)?;
         self.config.say();
+        if self.config.settings.interests_at_start {
+            engine.fit_interests();
+        }
         runtime.block_on(self.serve(engine, log, terminal, greet))
     }
 

@@ -48,6 +48,11 @@ fn sample(route: &Route) -> Sample {
         ("DELETE", "/v1/users/{id}") => {
             of("/v1/users/a", Value::Null, StatusCode::OK, Some(("/v1/users/%ff", "")))
         }
+        // Whether they are fitted yet is not what is asked here.
+        ("GET", "/v1/users/{id}/interests") => {
+            let path = "/v1/users/a/interests?horizon=soon";
+            of(path, Value::Null, StatusCode::UNPROCESSABLE_ENTITY, Some((path, "")))
+        }
         ("POST", path @ "/v1/recommend/batch") => {
             of(path, json!({"questions": [{"user_id": "a"}]}), StatusCode::OK, Some((path, "[]")))
         }

@@ -6,6 +6,7 @@
 mod faults;
 mod feedback;
 mod guard;
+mod interests;
 mod items;
 mod listen;
 mod models;
