@@ -170,7 +170,8 @@ impl From<QueryRejection> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        if self.status().0.is_server_error() {
+        // Of a fit that takes its time the log tells when it begins and ends.
+        if self.status().0.is_server_error() && !matches!(self, Self::Fitting { .. }) {
             tracing::warn!(error = %self, "not answered");
         }
         let mut response = (self.status().0, Json(self.json())).into_response();

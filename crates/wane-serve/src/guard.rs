@@ -80,8 +80,9 @@ impl Guard {
         ];
         let limits = Limits { connections: own.limits.connections, ..settings.limits };
         let tls = if own.tls.is_some() { settings.tls.or_else(|| own.tls.clone()) } else { None };
-        let (listen, durability) = (own.listen, own.durability);
-        let next = Current::new(Settings { listen, durability, tls, limits, ..settings })?;
+        let Settings { listen, durability, interests_at_start, .. } = *own;
+        let next =
+            Current::new(Settings { listen, durability, tls, limits, interests_at_start, ..settings })?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(fixed.into_iter().filter_map(|(name, has_changed)| has_changed.then_some(name)).collect())
     }

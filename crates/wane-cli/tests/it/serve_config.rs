@@ -69,6 +69,7 @@ fn what_is_wrong_is_named() {
         ("[limits]\nbody = 3".into(), "limits.body: expected 1024"),
         ("[limits]\nheader = '1KiB'".into(), "limits.header: expected 8192"),
         ("[limits]\nbatch = 0".into(), "limits.batch: expected 1 to 100000, got 0"),
+        ("[interests]\nat_start = 'yes'".into(), "at_start"),
         ("[limits]\nk = -3".into(), "limits.k: expected 1 to 1000, got -3"),
         ("[limits]\nconnections = 0".into(), "limits.connections: expected 1 to"),
         ("[limits]\ntimeout = '10'".into(), "limits.timeout"),
@@ -143,10 +144,11 @@ fn a_key_opens_what_its_lines_say_and_a_hangup_has_them_read_again() {
     assert!(server.says("the settings stay as they were").contains("serve.toml"));
     assert_eq!((ask(&reader), ask(&other)), (200, 401));
     // A setting that needs a new start is named, and the others count.
-    fs::write(&file, format!("{more}rate = 1000.0\n[limits]\nconnections = 7\n[log]\nlevel = 'debug'\n"))
+    fs::write(&file, format!("{more}rate = 1000.0\n[limits]\nconnections = 7\n[interests]\nat_start = true\n[log]\nlevel = 'debug'\n"))
         .unwrap();
     server.hang_up();
-    assert!(server.says("before the server starts again").contains("limits.connections"));
+    let fixed = server.says("before the server starts again");
+    assert!(fixed.contains("limits.connections") && fixed.contains("interests.at_start"), "{fixed}");
     assert_eq!((ask(&reader), ask(&other)), (401, 200));
     let line = server.says("status=200");
     assert!(line.contains("/v1/recommend") && line.contains("key=\"other\""), "{line}");
@@ -166,6 +168,16 @@ fn the_log_of_programs_is_json_and_names_nobody() {
         assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "{line}");
         assert!(!line.contains("somebody"), "{line}");
     }
+}
+
+#[test]
+fn interests_are_fitted_before_anyone_asks_where_that_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("serve.toml");
+    fs::write(&file, "[interests]\nat_start = true\n").unwrap();
+    let config = ["--config", file.to_str().unwrap()];
+    let server = Server::with(&shop().join("model"), &folder.path().join("state"), &config);
+    assert!(server.says("interests are being fitted").contains("model="));
 }
 
 #[test]
