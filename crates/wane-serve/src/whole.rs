@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
-/// Above this, neighbouring whole numbers are one float: which one was written cannot be told any more.
-const LARGEST: f64 = 9_007_199_254_740_991.0;
+/// 2⁵³: above it neighbouring whole numbers are one float, and which one was written cannot be told any more.
+const LARGEST: f64 = 9_007_199_254_740_992.0;
 
 /// A whole number from 0 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,7 @@ mod tests {
             ("377.5", None),
             ("-1", None),
             ("-1.0", None),
+            ("9007199254740992.0", Some(9_007_199_254_740_992)),
             ("1e16", None),
             ("1e300", None),
             ("true", None),

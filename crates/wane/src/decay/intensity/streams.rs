@@ -135,10 +135,11 @@ impl<'a> Watched<'a> {
         // Whoever is not quiet is taken out of all: most users have nothing to do with most categories.
         let share = (stride as f64).recip();
         let (mut quiet, mut quiet_moments) = (exposures.exposed.times(1.0), self.acted.times(share));
-        for &user in &self.members[category] {
+        let members = self.members.get(category).map_or(&[][..], Vec::as_slice);
+        for &user in members {
             quiet.add(exposures.of_user[user as usize], -1.0);
         }
-        for &user in self.members[category].iter().step_by(stride) {
+        for &user in members.iter().step_by(stride) {
             let user = UserId(user);
             let (history, exposure) =
                 (self.log.history(user).before(self.end), exposures.of_user[user.index()]);
