@@ -221,6 +221,10 @@ mod tests {
         for moment in all {
             assert_eq!(pattern.is_match(&moment), parse_time(&moment).is_some(), "{moment}");
         }
+        // A zone may lead out of the years that there are.
+        for beyond in ["1970-01-01T09:30+10", "9999-12-31T23:00-01:00"] {
+            assert!(!pattern.is_match(beyond) && parse_time(beyond).is_none(), "{beyond}");
+        }
     }
 
     #[test]
