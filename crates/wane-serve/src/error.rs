@@ -134,7 +134,7 @@ impl Error {
             Self::Field { .. } | Self::Wane(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-request"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found"),
             Self::State { .. } => (StatusCode::SERVICE_UNAVAILABLE, "state"),
-            Self::Fitting { .. } => (StatusCode::SERVICE_UNAVAILABLE, "fitting"),
+            Self::Fitting { .. } => (StatusCode::CONFLICT, "fitting"),
             Self::NoInterests { .. } => (StatusCode::CONFLICT, "no-interests"),
             // These end the start of a server, and no request meets them.
             Self::Tls { .. } | Self::NoKeys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "settings"),

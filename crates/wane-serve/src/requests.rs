@@ -332,7 +332,7 @@ impl AskedInterests {
                     format_days(days),
                     format_days(horizon)
                 );
-                Err(Error::field("horizon", reason))
+                Err(Error::Conflict { field: "horizon", reason })
             }
             horizon => Ok(horizon.unwrap_or(HORIZON.min(days))),
         }

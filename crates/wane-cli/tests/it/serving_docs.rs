@@ -130,7 +130,7 @@ fn server(folder: &Path, state: &str, more: &[&str]) -> Server {
 /// The answer, once what it needs was made ready: interests are fitted when they are first asked for.
 fn when_ready<T: ToString>(ask: impl Fn() -> (u16, T)) -> (u16, T) {
     let answers = std::iter::repeat_with(ask).enumerate().map(|(number, answer)| {
-        let is_early = answer.0 == 503 && answer.1.to_string().contains("\"fitting\"") && number < 600;
+        let is_early = answer.0 == 409 && answer.1.to_string().contains("\"fitting\"") && number < 600;
         if is_early {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }

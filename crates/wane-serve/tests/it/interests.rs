@@ -96,7 +96,7 @@ async fn fitted(router: &Router, path: &str) -> (StatusCode, Value) {
         if answer["error"]["code"] != "fitting" {
             return (status, answer);
         }
-        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status, StatusCode::CONFLICT);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("not fitted");
@@ -123,7 +123,7 @@ async fn who_asks_first_is_told_when_to_come_back() {
     let (_folder, router) = shop();
     let request = Request::get("/v1/users/u01/interests").body(Body::empty()).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.status(), StatusCode::CONFLICT);
     assert_eq!(response.headers()["retry-after"], "1");
     // Everything else is answered meanwhile.
     assert_eq!(post(&router, "/v1/recommend", json!({"user_id": "u01"})).await.0, StatusCode::OK);
@@ -238,11 +238,10 @@ async fn what_cannot_be_answered_is_refused_by_its_field() {
         ("days=3", "query", "unknown field"),
     ] {
         let (status, answer) = get(&router, &format!("/v1/users/u01/interests?{query}")).await;
-        assert_eq!(
-            (status, &answer["error"]["field"]),
-            (StatusCode::UNPROCESSABLE_ENTITY, &json!(field)),
-            "{query}: {answer}"
-        );
+        // Of the model that answers; another's log may be longer.
+        let expected =
+            if query == "horizon=90w" { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+        assert_eq!((status, &answer["error"]["field"]), (expected, &json!(field)), "{query}: {answer}");
         assert!(answer["error"]["message"].as_str().unwrap().contains(said), "{query}: {answer}");
     }
     for (query, expected) in
