@@ -309,7 +309,7 @@ impl WrittenInterests {
             let reason = format!(
                 "{as_of} is more than a day ahead of the server's clock, {now}; to look ahead give `horizon`"
             );
-            return Err(Error::field("as_of", reason));
+            return Err(Error::Conflict { field: "as_of", reason });
         }
         let days = |text: &String| {
             let expected = "expected a duration such as 12h, 30d or 8w";

@@ -9,6 +9,7 @@ use wane::interest::parse_created;
 use super::{id, shortened};
 use crate::error::{Error, Result};
 use crate::items::Said;
+use crate::whole;
 
 /// All fields.
 const FIELDS: &str = "title, description, category, brand, price, available, created, other and vector";
@@ -113,7 +114,10 @@ fn flag(field: &str, written: &Value) -> Result<bool> {
 fn created(written: &Value) -> Result<Timestamp> {
     let text = match written {
         Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => {
+            let whole = number.as_f64().and_then(whole::of_float);
+            number.as_i64().or(whole).map_or_else(String::new, |whole| whole.to_string())
+        }
         _ => String::new(),
     };
     parse_created(&text).ok_or_else(|| {
@@ -189,6 +193,9 @@ mod tests {
         };
         assert_eq!(said(written).unwrap(), expected);
         assert_eq!(said(json!({})).unwrap(), Said::default());
+        let day = Some(Some(Timestamp::from_millis(1_714_521_600_000)));
+        assert_eq!(said(json!({"created": 1_714_521_600})).unwrap().created, day);
+        assert_eq!(said(json!({"created": 1_714_521_600.0})).unwrap().created, day);
         assert_eq!(said(json!({"category": "Home"})).unwrap().category, Some(Some(vec!["Home".into()])));
     }
 
@@ -213,6 +220,7 @@ mod tests {
             (json!({"available": 1}), "available"),
             (json!({"created": "soon"}), "created"),
             (json!({"created": {}}), "created"),
+            (json!({"created": 0.5}), "created"),
             (json!({"other": "size"}), "other"),
             (json!({"other": {"size": 5}}), "other.size"),
             (json!({"other": {"price": "5"}}), "other"),
