@@ -245,7 +245,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Fitting`] until the model's log was fitted, which begins with the first question; [`Error::NoInterests`] where that cannot
-    /// be done; [`Error::Field`] for a horizon longer than that log; [`Error::State`].
+    /// be done; [`Error::Conflict`] for a horizon longer than that log; [`Error::State`].
     pub(crate) fn interests(&self, user: &str, asked: &AskedInterests) -> Result<FoundInterests> {
         let model = self.models.of(user);
         let fitted = interests::of(&model)?;
@@ -372,30 +372,17 @@ mod tests {
     use axum::http::{Request, StatusCode};
     use http_body_util::BodyExt;
     use tower::ServiceExt;
-    use wane::events::{EventColumns, EventTypeId};
-    use wane::pipeline::fit_as;
-    use wane::recommend::{ModelSettings, Training};
 
     use super::*;
     use crate::guard::Guard;
+    use crate::models::made;
     use crate::routes::router;
     use crate::settings::Settings;
 
     /// An engine over the model of a log of one event.
     fn engine(folder: &Path) -> Arc<Engine> {
-        let log = EventLog::from_columns(EventColumns {
-            users: vec![0],
-            items: vec![0],
-            times: vec![Timestamp::from_millis(1)],
-            types: vec![EventTypeId(0)],
-            user_names: vec!["u".into()],
-            item_names: vec!["i".into()],
-            event_types: vec!["view".into()],
-            ..EventColumns::default()
-        });
-        let settings = ModelSettings::named("popularity").unwrap();
         let model = folder.join("model");
-        fit_as(&Training::new(&log.unwrap(), None, 1), &settings).unwrap().save(&model).unwrap();
+        made::of_one_event(&model);
         let clock = Arc::new(|| Timestamp::from_millis(2));
         Arc::new(Engine::open(&model, &folder.join("state"), Durability::Os, clock).unwrap())
     }

@@ -67,7 +67,7 @@ pub enum Error {
     /// What is asked is being made ready.
     #[error(
         "interests are being fitted to the log of {model}; ask again in {seconds} s. With `[interests] at_start = true` in the settings \
-             they are fitted before anyone asks"
+         they are fitted before anyone asks"
     )]
     Fitting {
         /// The model.
@@ -170,8 +170,7 @@ impl From<QueryRejection> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        // Of a fit that takes its time the log tells when it begins and ends.
-        if self.status().0.is_server_error() && !matches!(self, Self::Fitting { .. }) {
+        if self.status().0.is_server_error() {
             tracing::warn!(error = %self, "not answered");
         }
         let mut response = (self.status().0, Json(self.json())).into_response();

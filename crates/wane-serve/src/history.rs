@@ -112,8 +112,8 @@ impl Histories {
         Self { shards, hasher: RandomState::new(), metrics }
     }
 
-    /// What is known of a user where so many items have numbers, read where it must be. While it is read nothing else can become known of the user, for whoever writes
-    /// [forgets](Self::forget) afterwards.
+    /// What is known of a user where so many items have numbers, read where it must be. While it is read nothing else can become known
+    /// of the user, for whoever writes [forgets](Self::forget) afterwards.
     pub(crate) fn of(
         &self,
         user: &str,

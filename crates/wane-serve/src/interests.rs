@@ -105,31 +105,14 @@ fn fit_apart(model: &LiveModel) -> std::result::Result<Interests, String> {
 
 #[cfg(test)]
 mod tests {
-    use wane::events::{EventColumns, EventLog, EventTypeId, Timestamp};
-    use wane::pipeline::fit_as;
-    use wane::recommend::{ModelSettings, Training};
-
     use super::*;
     use crate::metrics::Metrics;
-    use crate::models::Models;
+    use crate::models::{Models, made};
 
-    /// A model of a log of one event, which says nothing of interests.
     fn model() -> Model {
-        let columns = EventColumns {
-            users: vec![0],
-            items: vec![0],
-            times: vec![Timestamp::from_millis(1)],
-            types: vec![EventTypeId(0)],
-            user_names: vec!["u".into()],
-            item_names: vec!["i".into()],
-            event_types: vec!["view".into()],
-            ..EventColumns::default()
-        };
-        let log = EventLog::from_columns(columns).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let settings = ModelSettings::named("popularity").unwrap();
         let path = folder.path().join("model");
-        fit_as(&Training::new(&log, None, 1), &settings).unwrap().save(&path).unwrap();
+        made::of_one_event(&path);
         Model::load(&path, &Arc::new(Metrics::new())).unwrap()
     }
 

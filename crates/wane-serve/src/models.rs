@@ -1,6 +1,7 @@
 //! Which models answer: one, or two side by side that share the users between them, and what answered before.
 //!
-//! - A model does not change, nor does what was said of its items. What answers is replaced whole: a question holds on to what it began with, so none is lost by a change.
+//! - A model does not change, nor does what was said of its items. What answers is replaced whole: a question holds on to what it began
+//!   with, so none is lost by a change.
 //! - Of two models the challenger gets a share of the users by a hash of the user's id, the same on every machine and after every start;
 //!   a session goes by its first item, so it stays with its model while it grows.
 //! - What answered before stays in memory, warm and up to date, until the next model is loaded: going back takes no time.
@@ -336,6 +337,30 @@ fn place(id: &str) -> f64 {
     let digest = Sha256::new_with_prefix("wane split ").chain_update(id).finalize();
     let first: [u8; 4] = std::array::from_fn(|byte| digest[byte]);
     f64::from(u32::from_be_bytes(first)) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Models for unit tests.
+#[cfg(test)]
+pub(crate) mod made {
+    use wane::events::{EventColumns, EventLog, EventTypeId, Timestamp};
+    use wane::pipeline::fit_as;
+    use wane::recommend::{ModelSettings, Training};
+
+    /// Writes a model of a log of one event, which says nothing of interests.
+    pub(crate) fn of_one_event(folder: &std::path::Path) {
+        let log = EventLog::from_columns(EventColumns {
+            users: vec![0],
+            items: vec![0],
+            times: vec![Timestamp::from_millis(1)],
+            types: vec![EventTypeId(0)],
+            user_names: vec!["u".into()],
+            item_names: vec!["i".into()],
+            event_types: vec!["view".into()],
+            ..EventColumns::default()
+        });
+        let settings = ModelSettings::named("popularity").unwrap();
+        fit_as(&Training::new(&log.unwrap(), None, 1), &settings).unwrap().save(folder).unwrap();
+    }
 }
 
 #[cfg(test)]

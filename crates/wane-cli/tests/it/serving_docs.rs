@@ -2,7 +2,8 @@
 //! OpenAPI document, which its page shows.
 //!
 //! The shop of these tests knows the user `42` and the items `a10` to `a25`, and has the model folders `model`, which can know new items, and
-//! `next-model`; lines that are added need nothing else. What is being made ready is asked for again. An answer that stands below a line has the keys that it really has and, where it is the same every time, the values.
+//! `next-model`; lines that are added need nothing else. What is being made ready is asked for again. An answer that stands below a line has
+//! the keys that it really has and, where it is the same every time, the values.
 
 use std::fmt::Write;
 use std::fs;

@@ -319,8 +319,8 @@ fn nothing_to_split() -> Error {
     }
 }
 
-/// Cases of the users with events in `from..to`, one each, or one per event that has others before it. Events that take something back (returns, cancellations) are known
-/// as history, but nobody wants to be recommended one: they are no targets.
+/// Cases of the users with events in `from..to`, one each, or one per event that has others before it. Events that take something
+/// back (returns, cancellations) are known as history, but nobody wants to be recommended one: they are no targets.
 fn period_cases(log: &EventLog, from: Timestamp, to: Timestamp, targets: Targets) -> Vec<Case> {
     let takes_back: Vec<bool> =
         log.event_types().iter().map(|name| WITHDRAWALS.contains(&name.as_str())).collect();

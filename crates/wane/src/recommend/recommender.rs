@@ -279,74 +279,45 @@ pub fn score_all<R: Recommender + ?Sized>(
     top_k(scores, k, keep)
 }
 
-impl<R: Recommender + ?Sized> Recommender for Box<R> {
-    fn n_items(&self) -> usize {
-        (**self).n_items()
-    }
+/// What points at a model answers as the model does.
+macro_rules! answer_by_pointer {
+    ($($pointer:ident),*) => {$(
+        impl<R: Recommender + ?Sized> Recommender for $pointer<R> {
+            fn n_items(&self) -> usize {
+                (**self).n_items()
+            }
 
-    fn score(&self, query: &Query<'_>, scores: &mut Scores) {
-        (**self).score(query, scores);
-    }
+            fn score(&self, query: &Query<'_>, scores: &mut Scores) {
+                (**self).score(query, scores);
+            }
 
-    fn search(
-        &self,
-        query: &Query<'_>,
-        k: usize,
-        keep: &dyn Fn(ItemId) -> bool,
-        scores: &mut Scores,
-    ) -> Option<Vec<Scored>> {
-        (**self).search(query, k, keep, scores)
-    }
+            fn search(
+                &self,
+                query: &Query<'_>,
+                k: usize,
+                keep: &dyn Fn(ItemId) -> bool,
+                scores: &mut Scores,
+            ) -> Option<Vec<Scored>> {
+                (**self).search(query, k, keep, scores)
+            }
 
-    fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
-        (**self).explain(query, item)
-    }
+            fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
+                (**self).explain(query, item)
+            }
 
-    fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
-        (**self).explain_best(query, items, most)
-    }
+            fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
+                (**self).explain_best(query, items, most)
+            }
 
-    fn parameters(&self) -> Parameters {
-        (**self).parameters()
-    }
+            fn parameters(&self) -> Parameters {
+                (**self).parameters()
+            }
 
-    fn kernel(&self) -> Option<&Kernel> {
-        (**self).kernel()
-    }
+            fn kernel(&self) -> Option<&Kernel> {
+                (**self).kernel()
+            }
+        }
+    )*};
 }
 
-impl<R: Recommender + ?Sized> Recommender for Arc<R> {
-    fn n_items(&self) -> usize {
-        (**self).n_items()
-    }
-
-    fn score(&self, query: &Query<'_>, scores: &mut Scores) {
-        (**self).score(query, scores);
-    }
-
-    fn search(
-        &self,
-        query: &Query<'_>,
-        k: usize,
-        keep: &dyn Fn(ItemId) -> bool,
-        scores: &mut Scores,
-    ) -> Option<Vec<Scored>> {
-        (**self).search(query, k, keep, scores)
-    }
-
-    fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
-        (**self).explain(query, item)
-    }
-
-    fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
-        (**self).explain_best(query, items, most)
-    }
-
-    fn parameters(&self) -> Parameters {
-        (**self).parameters()
-    }
-
-    fn kernel(&self) -> Option<&Kernel> {
-        (**self).kernel()
-    }
-}
+answer_by_pointer!(Box, Arc);

@@ -12,7 +12,7 @@
 //! another `|p - step_q c_q| |step c|`, where `|step c| <= 127 * sqrt(axes) * step`. Where all places are axes nothing but roundings is
 //! left, and `q . e' <= |q| rest` says it better.
 //!
-//! Vectors are kept along few axes, where few say most, and along all: the few exclude nearly all blocks of vectors, and what they do not
+//! Vectors are kept along few axes, where few say most, and along all: the few exclude most blocks of vectors, and what they do not
 //! exclude is looked at along all.
 //!
 //! So `bound = step * (step_q * (c_q . c) + a) + b * rest`, where `a` and `b` depend on the question only. They also hold what floats
