@@ -1,8 +1,9 @@
 //! Histories of users in a model's numbers: what its log knows of them, and what came since.
 //!
 //! A history is read from the store at the first question and kept until something new is known of the user. At most
-//! twice [`Histories::MOST`] are kept: those that were asked for lately, and those from before that. Items that came after the fit get
-//! numbers while a model answers: a history that left one of them out is then read again.
+//! twice [`Histories::MOST`] bytes are kept: those that were asked for lately, and those from before that. Bytes and not users are
+//! counted, for histories grow. Items that came after the fit get numbers while a model answers: a history that left one of them out is
+//! then read again.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -54,6 +55,19 @@ impl Known {
         }
     }
 
+    /// Memory that it takes with what it is kept by, about.
+    fn bytes(&self, user: &str) -> usize {
+        // Entry, text and allocations.
+        let kept_by = 160 + user.len();
+        kept_by
+            + match self {
+                Self::InLog(_) => 0,
+                Self::Newer(own) => {
+                    size_of_val(&own.items[..]) + size_of_val(&own.times[..]) + size_of_val(&own.types[..])
+                }
+            }
+    }
+
     /// The history that a model with this log is asked with.
     pub(crate) fn history<'a>(&'a self, log: &'a EventLog) -> Result<History<'a>> {
         match self {
@@ -100,11 +114,33 @@ pub(crate) struct Histories {
 struct Shard {
     young: HashMap<String, Arc<Known>>,
     old: HashMap<String, Arc<Known>>,
+    /// Of the young.
+    bytes: usize,
+}
+
+impl Shard {
+    fn keep(&mut self, user: &str, known: Arc<Known>, most: usize) {
+        if self.bytes >= most {
+            self.old = std::mem::take(&mut self.young);
+            self.bytes = 0;
+        }
+        self.bytes += known.bytes(user);
+        if let Some(former) = self.young.insert(user.to_owned(), known) {
+            self.bytes -= former.bytes(user);
+        }
+    }
+
+    fn forget(&mut self, user: &str) {
+        if let Some(former) = self.young.remove(user) {
+            self.bytes -= former.bytes(user);
+        }
+        self.old.remove(user);
+    }
 }
 
 impl Histories {
-    /// Histories of users of one age that are kept.
-    pub(crate) const MOST: usize = 100_000;
+    /// Bytes of the histories of one age that are kept.
+    const MOST: usize = 64 << 20;
     const SHARDS: usize = 64;
 
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
@@ -131,18 +167,13 @@ impl Histories {
             Some(known) => known,
             None => Arc::new(read()?),
         };
-        if shard.young.len() >= Self::MOST / Self::SHARDS {
-            shard.old = std::mem::take(&mut shard.young);
-        }
-        shard.young.insert(user.to_owned(), Arc::clone(&known));
+        shard.keep(user, Arc::clone(&known), Self::MOST / Self::SHARDS);
         Ok(known)
     }
 
     /// Something is new of a user.
     pub(crate) fn forget(&self, user: &str) {
-        let mut shard = self.shard(user).lock().unwrap_or_else(PoisonError::into_inner);
-        shard.young.remove(user);
-        shard.old.remove(user);
+        self.shard(user).lock().unwrap_or_else(PoisonError::into_inner).forget(user);
     }
 
     /// Something is new of many users.
@@ -163,5 +194,46 @@ impl Histories {
 
     fn shard(&self, user: &str) -> &Mutex<Shard> {
         &self.shards[self.hasher.hash_one(user) as usize % Self::SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(events: usize) -> Known {
+        Known::Newer(Columns {
+            items: vec![ItemId(0); events],
+            times: vec![Timestamp::from_millis(0); events],
+            types: vec![EventTypeId(0); events],
+            n_items: 1,
+            is_cut: false,
+        })
+    }
+
+    #[test]
+    fn long_histories_leave_room_for_fewer() {
+        let kept = |events: usize| {
+            let histories = Histories::new(Arc::new(Metrics::new()));
+            let ask = |user: usize| histories.of(&user.to_string(), 1, || Ok(known(events))).map(drop);
+            (0..20_000).for_each(|user| ask(user).unwrap());
+            histories.kept()
+        };
+        assert_eq!(kept(1), 20_000);
+        // Of each age not much more than its bytes, and both ages at most.
+        let (least, most) = (Histories::MOST / 13_200, 2 * Histories::MOST / 13_000 + 2 * Histories::SHARDS);
+        assert!((least..=most).contains(&kept(1_000)), "{} of {least} to {most}", kept(1_000));
+    }
+
+    #[test]
+    fn what_is_forgotten_takes_no_room() {
+        let histories = Histories::new(Arc::new(Metrics::new()));
+        for user in ["a", "b", "a", "a"] {
+            histories.of(user, 1, || Ok(known(10))).unwrap();
+            histories.forget("a");
+        }
+        histories.forget("b");
+        let bytes = |shard: &Mutex<Shard>| shard.lock().unwrap().bytes;
+        assert_eq!((histories.kept(), histories.shards.iter().map(bytes).sum::<usize>()), (0, 0));
     }
 }
