@@ -17,6 +17,7 @@ use crate::interests;
 use crate::items::{ItemInForce, Said, Shelf, Word};
 use crate::metrics::Metrics;
 use crate::models::{Model, Models, ServedModels};
+use crate::recount::Recount;
 use crate::requests::{AskedInterests, Recommend, Whose};
 use crate::retention::{Retired, day};
 use crate::store::{Durability, Erased, NewEvent, Reader, Store, StoredEvent};
@@ -38,7 +39,8 @@ pub struct Engine {
     asked: AtomicU64,
     metrics: Arc<Metrics>,
     is_stopping: AtomicBool,
-    shelf: Shelf,
+    shelf: Arc<Shelf>,
+    recount: Recount,
 }
 
 /// A list with its model.
@@ -67,6 +69,8 @@ impl Engine {
         let metrics = Arc::new(Metrics::new());
         let items = Arc::new(Reader::open(folder)?.items()?);
         let models = Arc::new(Models::new(Model::load(model, &metrics)?.over(&items)?));
+        let shelf = Arc::new(Shelf::new(items));
+        let recount = Recount::start(Arc::clone(&models), Arc::clone(&shelf), folder.to_owned());
         let told = Arc::clone(&models);
         let writer = Writer::start(store, Arc::clone(&metrics), move |user| told.forget(user));
         Ok(Self {
@@ -80,7 +84,8 @@ impl Engine {
             asked: AtomicU64::new(0),
             metrics,
             is_stopping: AtomicBool::new(false),
-            shelf: Shelf::new(items),
+            shelf,
+            recount,
         })
     }
 
@@ -115,6 +120,7 @@ impl Engine {
         let model = Model::load(folder, &self.metrics).map_err(unfit)?;
         let items = self.shelf.items();
         self.models.change(model.over(&items).map_err(unfit)?, share);
+        self.recount.owe();
         Ok(())
     }
 
@@ -166,12 +172,20 @@ impl Engine {
         self.with_reader(Reader::feedback)
     }
 
-    /// Takes a user out of the state. The model's own log is not touched, and speaks of the user no more.
+    /// Takes a user out of the state. The model's own log is not touched, and speaks of the user no more: at once where the user is asked
+    /// for, and in what is counted of all users when that was [counted again](mod@crate::recount).
     ///
     /// # Errors
     /// As [`Engine::append`].
     pub async fn erase(&self, user: String) -> Result<Erased> {
-        self.writer.erase(user).await
+        let erased = self.writer.erase(user).await?;
+        self.recount.owe();
+        Ok(erased)
+    }
+
+    /// Whether a user who was erased is in no count of a model that answers.
+    pub fn counts_are_without(&self, user: &str) -> bool {
+        self.models.serving().iter().all(|model| model.counts_are_without(user))
     }
 
     /// Takes out all events of more than so many days ago.

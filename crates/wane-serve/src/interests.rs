@@ -11,7 +11,7 @@ use std::time::Instant;
 use wane::pipeline::{Interests, LiveModel};
 
 use crate::error::{Error, Result};
-use crate::models::Model;
+use crate::models::{Model, Newest};
 
 /// Seconds after which who asked too early may ask again, at most.
 const LONGEST_WAIT: u64 = 60;
@@ -45,7 +45,7 @@ fn begin_or_look(model: &Arc<Model>) -> Option<(u64, bool)> {
         return Some(begun.look());
     }
     let (waiting, found, name) =
-        (Arc::downgrade(&model.fitted), Arc::clone(&model.interests), model.id.clone());
+        (Arc::downgrade(&model.newest), Arc::clone(&model.interests), model.id.clone());
     match Builder::new().name("interests".into()).spawn(move || fit(&waiting, &found, &name)) {
         Ok(thread) => *begun = Some(Begun { since: Instant::now(), thread }),
         // The next question tries again.
@@ -76,12 +76,12 @@ pub(crate) fn of(model: &Arc<Model>) -> Result<&Interests> {
 }
 
 /// Waits for its turn and fits; a model that is gone by then is let go. What was said of items since the fit changes nothing here.
-fn fit(waiting: &Weak<LiveModel>, fitting: &Fitting, name: &str) {
+fn fit(waiting: &Weak<Newest>, fitting: &Fitting, name: &str) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(model) = waiting.upgrade() else { return };
+    let Some(fitted) = waiting.upgrade().map(|newest| newest.get()) else { return };
     let start = Instant::now();
     tracing::info!(model = name, "interests are being fitted");
-    let found = fit_apart(&model);
+    let found = fit_apart(&fitted.model);
     let seconds = start.elapsed().as_secs_f64();
     match &found {
         Ok(interests) => {

@@ -21,6 +21,7 @@ mod metrics;
 mod models;
 mod openapi;
 mod rate;
+mod recount;
 mod refused;
 mod requests;
 mod retention;

@@ -7,14 +7,15 @@
 //! - What answered before stays in memory, warm and up to date, until the next model is loaded: going back takes no time.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wane::artifact::{Artifact, fingerprint};
-use wane::events::{EventLog, History, ItemId, Timestamp};
+use wane::events::{EventLog, History, ItemId, Timestamp, UserId};
 use wane::interest::{Catalogue, CatalogueRow};
 use wane::pipeline::{Asked, Live, LiveModel, answer};
 use wane::recommend::{Backfill, Filter, FilterSettings, ListSettings, Names, Recommender, Scores};
@@ -30,7 +31,9 @@ pub(crate) struct Model {
     /// Its name and what its folder contains: `trace@4f9f6818`.
     pub(crate) id: String,
     folder: PathBuf,
-    pub(crate) fitted: Arc<LiveModel>,
+    fitted: Arc<Fitted>,
+    /// What takes the place of `fitted` when the items of the day are heeded next.
+    pub(crate) newest: Arc<Newest>,
     live: Live,
     /// What was said of items.
     items: Arc<Items>,
@@ -43,28 +46,76 @@ pub(crate) struct Model {
     pub(crate) interests: Arc<Fitting>,
 }
 
+/// A model whose counts are without some users.
+pub(crate) struct Fitted {
+    pub(crate) model: LiveModel,
+    without: HashSet<UserId>,
+}
+
+/// A model as its counts were taken last. It is there as long as anyone may ask the model.
+pub(crate) struct Newest(Mutex<Arc<Fitted>>);
+
+impl Newest {
+    pub(crate) fn get(&self) -> Arc<Fitted> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, fitted: Fitted) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(fitted);
+    }
+}
+
 impl Model {
     /// Reads and checks a model folder.
     pub(crate) fn load(folder: &Path, metrics: &Arc<Metrics>) -> Result<Self> {
         let artifact = Artifact::load(folder)?;
         let digest = fingerprint(folder)?;
         let id = format!("{}@{}", artifact.settings.name(), digest.get(..8).unwrap_or(&digest));
-        let fitted = Arc::new(LiveModel::new(artifact)?);
-        let (folder, live) = (folder.to_owned(), fitted.as_fitted());
+        let fitted = Arc::new(Fitted { model: LiveModel::new(artifact)?, without: HashSet::new() });
+        let newest = Arc::new(Newest(Mutex::new(Arc::clone(&fitted))));
+        let (folder, live) = (folder.to_owned(), fitted.model.as_fitted());
         let (usual, usual_type) = (usual(&live)?, usual_type(&live.log));
         let (items, histories) = (Arc::default(), Arc::new(Histories::new(Arc::clone(metrics))));
         let interests = Arc::default();
-        Ok(Self { id, folder, fitted, live, items, usual, histories, usual_type, interests })
+        Ok(Self { id, folder, fitted, newest, live, items, usual, histories, usual_type, interests })
+    }
+
+    /// Takes its counts without these users, where it has not left all of them out. What comes of it is in force when the items of the day
+    /// are heeded next. Gives how many are newly left out.
+    pub(crate) fn count_without(&self, users: HashSet<UserId>) -> Result<usize> {
+        let new = users.difference(&self.newest.get().without).count();
+        if new > 0 {
+            let model = self.fitted.model.without(|user| users.contains(&user))?;
+            self.newest.set(Fitted { model, without: users });
+        }
+        Ok(new)
+    }
+
+    /// Whether its counts were taken again and are not in force yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        !Arc::ptr_eq(&self.newest.get(), &self.fitted)
+    }
+
+    /// Whether a user is in none of its counts.
+    pub(crate) fn counts_are_without(&self, user: &str) -> bool {
+        let known = self.log().users().position(user).map(UserId);
+        known.is_none_or(|user| self.log().history(user).is_empty() || self.fitted.without.contains(&user))
     }
 
     /// The same with what was said of items. It is asked once, so that no user waits for what a first question makes.
     pub(crate) fn over(&self, items: &Arc<Items>) -> Result<Self> {
         let rows = items.iter().filter_map(|(name, said)| Some((name, self.row_of(name, said)?)));
-        let live = self.fitted.over(rows.collect(), &self.live);
+        let fitted = self.newest.get();
+        let live = if Arc::ptr_eq(&fitted, &self.fitted) {
+            fitted.model.over(rows.collect(), &self.live)
+        } else {
+            fitted.model.over(rows.collect(), &fitted.model.as_fitted())
+        };
         let model = Self {
             id: self.id.clone(),
             folder: self.folder.clone(),
-            fitted: Arc::clone(&self.fitted),
+            fitted,
+            newest: Arc::clone(&self.newest),
             usual: usual(&live)?,
             live,
             items: Arc::clone(items),
@@ -85,8 +136,8 @@ impl Model {
 
     /// What the model is told of an item: nothing where it cannot know it. One that was taken out cannot be had.
     fn row_of(&self, item: &str, said: Option<&Said>) -> Option<CatalogueRow> {
-        let own = self.fitted.row(item);
-        let row = if self.fitted.takes_new_items() { own.unwrap_or_default() } else { own? };
+        let own = self.fitted.model.row(item);
+        let row = if self.fitted.model.takes_new_items() { own.unwrap_or_default() } else { own? };
         Some(match said {
             Some(said) => said.over(row),
             None => CatalogueRow { available: Some(false), ..row },
@@ -111,7 +162,7 @@ impl Model {
 
     /// Length of the vectors of its items, where they have any.
     pub(crate) fn vector_length(&self) -> Option<usize> {
-        self.fitted.vector_length()
+        self.fitted.model.vector_length()
     }
 
     /// Whether an item was taken out.
@@ -122,8 +173,8 @@ impl Model {
     /// What is known of an item; nothing where nothing was said of it and the model does not know it.
     pub(crate) fn row(&self, item: &str) -> Option<CatalogueRow> {
         match self.items.of(item) {
-            Some(said) => Some(said?.over(self.fitted.row(item).unwrap_or_default())),
-            None => self.fitted.row(item),
+            Some(said) => Some(said?.over(self.fitted.model.row(item).unwrap_or_default())),
+            None => self.fitted.model.row(item),
         }
     }
 
@@ -139,8 +190,8 @@ impl Model {
             }
             Some(_) => None,
         };
-        let is_new = self.fitted.row(item).is_none();
-        let is_silent = known.is_some_and(|item| is_new && !self.fitted.is_described(&self.live, item));
+        let is_new = self.fitted.model.row(item).is_none();
+        let is_silent = known.is_some_and(|item| is_new && !self.fitted.model.is_described(&self.live, item));
         let remark = is_silent.then_some(
             "nothing that it learned speaks for this item: give `category`, `brand` or `price` as other items have them, or a `vector`",
         );
@@ -305,6 +356,13 @@ impl Models {
         let mut kept = 0;
         self.each(|model| kept += model.histories.kept());
         kept
+    }
+
+    /// The models that answer, and those that answered before.
+    pub(crate) fn all(&self) -> Vec<Arc<Model>> {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        let both = std::iter::once(&served.0).chain(&served.1);
+        both.flat_map(|serving| serving.models()).cloned().collect()
     }
 
     fn each(&self, mut visit: impl FnMut(&Model)) {

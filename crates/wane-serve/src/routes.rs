@@ -46,6 +46,7 @@ use crate::requests::{
     self, Change, Recommend, WrittenBatch, WrittenChange, WrittenInterests, WrittenRecommend, WrittenSimilar,
 };
 use crate::settings::Limits;
+use crate::store::Erased;
 
 /// A route, as it is written here and nowhere else: what is not in [`ROUTES`] is not served, and what is there says who may ask for it.
 pub struct Route {
@@ -373,8 +374,10 @@ async fn interests(
 
 async fn erase(State(engine): State<Arc<Engine>>, user: Id) -> Result<Response> {
     let Path(user) = user?;
-    let erased = engine.erase(user).await?;
-    let answer = json!({"events": erased.events, "bytes_are_gone": erased.bytes_are_gone});
+    let Erased { events, bytes_are_gone } = engine.erase(user.clone()).await?;
+    let counts_are_gone = engine.counts_are_without(&user);
+    let answer =
+        json!({"events": events, "bytes_are_gone": bytes_are_gone, "counts_are_gone": counts_are_gone});
     Ok(Json(answer).into_response())
 }
 

@@ -14,6 +14,7 @@
 //!
 //! SQLite and not a store written in Rust: a commit of 20 events took 0.3 ms (median; 1.0 ms in 99 of 100) where redb 4 took 0.5 and 5.9.
 
+use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -347,6 +348,22 @@ impl Reader {
         answer.map_err(|error| Error::state(&self.path, &error))
     }
 
+    /// The places of those of some users who were erased.
+    pub(crate) fn erased_among<'a>(&self, users: impl Iterator<Item = &'a str>) -> Result<Vec<u32>> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached("SELECT mark FROM erased")?;
+            let marks = statement.query_map([], |row| row.get(0))?;
+            let marks = marks.collect::<rusqlite::Result<HashSet<Vec<u8>>>>()?;
+            Ok((marks, salt(&self.connection)?))
+        };
+        let (marks, salt) = read().map_err(|error: rusqlite::Error| Error::state(&self.path, &error))?;
+        if marks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let erased = (0..).zip(users).filter(|(_, user)| marks.contains(&mark_with(&salt, user)));
+        Ok(erased.map(|(place, _)| place).collect())
+    }
+
     /// Whether a user was erased, so that nothing from before may speak.
     pub(crate) fn is_erased(&self, user: &str) -> Result<bool> {
         let read = || {
@@ -514,9 +531,15 @@ fn is_owed(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// What a user is remembered by when nothing else may be.
 fn mark(connection: &Connection, user: &str) -> rusqlite::Result<Vec<u8>> {
-    let mut salt = connection.prepare_cached("SELECT value FROM own WHERE name = 'salt'")?;
-    let salt: Vec<u8> = salt.query_row([], |row| row.get(0))?;
-    Ok(Sha256::new_with_prefix(salt).chain_update(user).finalize().to_vec())
+    Ok(mark_with(&salt(connection)?, user))
+}
+
+fn mark_with(salt: &[u8], user: &str) -> Vec<u8> {
+    Sha256::new_with_prefix(salt).chain_update(user).finalize().to_vec()
+}
+
+fn salt(connection: &Connection) -> rusqlite::Result<Vec<u8>> {
+    connection.prepare_cached("SELECT value FROM own WHERE name = 'salt'")?.query_row([], |row| row.get(0))
 }
 
 #[cfg(test)]

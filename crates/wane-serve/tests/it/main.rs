@@ -10,6 +10,7 @@ mod interests;
 mod items;
 mod listen;
 mod models;
+mod recount;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};

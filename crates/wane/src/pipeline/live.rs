@@ -6,17 +6,40 @@ use std::sync::Arc;
 
 use crate::artifact::Artifact;
 use crate::error::Result;
-use crate::events::{EventLog, ItemId};
+use crate::events::{EventLog, ItemId, UserId};
 use crate::interest::{Catalogue, CatalogueRow};
-use crate::recommend::{Backfill, LaterItems, ModelSettings, Names, Recommender};
+use crate::recommend::{
+    Backfill, LaterItems, ModelSettings, Names, Recommender, TraceModel, TraceSettings, Training,
+};
 
 /// A saved model as it was fitted.
 pub struct LiveModel {
+    settings: ModelSettings,
+    seed: u64,
     log: EventLog,
     catalogue: Option<Arc<Catalogue>>,
     recommender: Arc<Backfill>,
     /// Nothing for a model that knows items by their events alone.
-    later: Option<LaterItems>,
+    trace: Option<Trace>,
+}
+
+/// A trace model and how it takes in items of the day.
+struct Trace {
+    model: Arc<TraceModel>,
+    later: LaterItems,
+}
+
+impl Trace {
+    /// A model whose counts were taken in a log.
+    fn new(
+        settings: &TraceSettings,
+        model: TraceModel,
+        log: &EventLog,
+        catalogue: Option<Arc<Catalogue>>,
+    ) -> Self {
+        let model = Arc::new(model);
+        Self { later: LaterItems::of(settings, Arc::clone(&model), log, catalogue), model }
+    }
 }
 
 /// The model with the items of the day.
@@ -38,18 +61,46 @@ impl LiveModel {
     /// # Errors
     /// When the parameters are not those of the model that the settings name.
     pub fn new(artifact: Artifact) -> Result<Self> {
-        let Artifact { settings, parameters, log, catalogue, .. } = artifact;
+        let Artifact { settings, parameters, log, catalogue, seed } = artifact;
         let catalogue = catalogue.map(Arc::new);
-        let (model, later): (Box<dyn Recommender>, _) = match &settings {
+        let (model, trace): (Box<dyn Recommender>, _) = match &settings {
             ModelSettings::Trace(settings) => {
-                let model = Arc::new(settings.load(parameters, log.n_items(), log.event_types())?);
-                let later = LaterItems::of(settings, Arc::clone(&model), &log, catalogue.clone());
-                (Box::new(model), Some(later))
+                let model = settings.load(parameters, log.n_items(), log.event_types())?;
+                let trace = Trace::new(settings, model, &log, catalogue.clone());
+                (Box::new(Arc::clone(&trace.model)), Some(trace))
             }
             settings => (settings.load(parameters, log.n_items(), log.event_types())?, None),
         };
         let recommender = Arc::new(Backfill::new(model, &log));
-        Ok(Self { log, catalogue, recommender, later })
+        Ok(Self { settings, seed, log, catalogue, recommender, trace })
+    }
+
+    /// The same where nothing of some users is counted: what is counted in the log is counted without their events. The log
+    /// still has them. Of a trace model the rest, which was learned, stays; any other model is fitted once more, which takes as long as it
+    /// took.
+    ///
+    /// # Errors
+    /// Those of a fit with these settings.
+    pub fn without(&self, is_left_out: impl Fn(UserId) -> bool) -> Result<Self> {
+        let counted = self.log.filter(|user, _, _| !is_left_out(user));
+        let (model, trace): (Box<dyn Recommender>, _) = match (&self.settings, &self.trace) {
+            (ModelSettings::Trace(settings), Some(trace)) => {
+                let model = trace.model.counted_in(&counted, settings);
+                let trace = Trace::new(settings, model, &counted, self.catalogue.clone());
+                (Box::new(Arc::clone(&trace.model)), Some(trace))
+            }
+            (settings, _) => {
+                (settings.fit(&Training::new(&counted, self.catalogue.as_deref(), self.seed))?, None)
+            }
+        };
+        Ok(Self {
+            settings: self.settings.clone(),
+            seed: self.seed,
+            log: self.log.clone(),
+            catalogue: self.catalogue.clone(),
+            recommender: Arc::new(Backfill::new(model, &counted)),
+            trace,
+        })
     }
 
     /// The model without any items of the day.
@@ -66,7 +117,7 @@ impl LiveModel {
 
     /// Whether it can know items that came after the fit.
     pub fn takes_new_items(&self) -> bool {
-        self.later.is_some()
+        self.trace.is_some()
     }
 
     /// Length of the vectors of its catalogue, where it has any.
@@ -76,8 +127,8 @@ impl LiveModel {
 
     /// Whether something that the model learned says something of an item of a catalogue of [`Self::over`].
     pub fn is_described(&self, live: &Live, item: ItemId) -> bool {
-        let (Some(later), Some(catalogue)) = (&self.later, &live.catalogue) else { return false };
-        later.is_described(catalogue, item)
+        let (Some(trace), Some(catalogue)) = (&self.trace, &live.catalogue) else { return false };
+        trace.later.is_described(catalogue, item)
     }
 
     /// The model with items of the day: all that differ from its own catalogue, new ones in the order in which they came. What `former`
@@ -105,10 +156,10 @@ impl LiveModel {
             let (recommender, heard) = (Arc::clone(&former.recommender), Arc::clone(&former.heard));
             return Live { log, catalogue: Some(catalogue), recommender, heard };
         }
-        let recommender = match &self.later {
-            Some(later) => {
+        let recommender = match &self.trace {
+            Some(trace) => {
                 let items: Vec<ItemId> = heard.iter().map(|(item, _)| *item).collect();
-                let model = later.over(&catalogue, &items);
+                let model = trace.later.over(&catalogue, &items);
                 Arc::new(self.recommender.with_model(Box::new(model)))
             }
             None => Arc::clone(&self.recommender),

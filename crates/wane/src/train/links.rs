@@ -63,25 +63,13 @@ impl Link {
         goal: Goal,
         plan: LinkPlan,
     ) -> Vec<Self> {
-        let top = plan.top.min((LINKS / log.n_items().max(1)).max(LEAST));
         let mut links = Vec::new();
         if plan.repeats > 0 {
             let rows = LinkRows::Repeat(Departments::of(log, catalogue));
             links.push(Self { name: "self".to_owned(), reach: plan.repeats, rows });
         }
+        links.extend(Self::mined(log, goal, plan));
         let mut add = |name: &str, rows| links.push(Self { name: name.to_owned(), reach: plan.reach, rows });
-        if plan.reach > 0 && plan.window > 0 {
-            let places: Vec<u32> = log.histories().flat_map(|(_, history)| goal.steps(history)).collect();
-            let pairing = Pairing::Follows(plan.window as u32);
-            let mined = Mined::of("follows", log, &places, pairing, top);
-            let reversed = mined.reversed();
-            add("follows", LinkRows::Mined { mined, pairing, is_reversed: false });
-            add("precedes", LinkRows::Mined { mined: reversed, pairing, is_reversed: true });
-            if goal == Goal::NextBasket {
-                let mined = Mined::of("together", log, &places, Pairing::Together, top);
-                add("together", LinkRows::Mined { mined, pairing: Pairing::Together, is_reversed: false });
-            }
-        }
         if plan.reach > 0 && plan.alike > 0 && features.n_features > 0 {
             let mut visits = vec![0; log.n_items()];
             log.events().items().iter().for_each(|item| visits[item.index()] += 1);
@@ -98,6 +86,29 @@ impl Link {
             let back = format!("{} of", relation.name());
             add(relation.name(), LinkRows::Given(relation.clone()));
             add(&back, LinkRows::Given(relation.reversed(&back)));
+        }
+        links
+    }
+
+    /// The relations that are counted in a log.
+    pub fn mined(log: &EventLog, goal: Goal, plan: LinkPlan) -> Vec<Self> {
+        if plan.reach == 0 || plan.window == 0 {
+            return Vec::new();
+        }
+        let top = plan.top.min((LINKS / log.n_items().max(1)).max(LEAST));
+        let places: Vec<u32> = log.histories().flat_map(|(_, history)| goal.steps(history)).collect();
+        let link = |name: &str, mined, pairing, is_reversed| {
+            let rows = LinkRows::Mined { mined, pairing, is_reversed };
+            Self { name: name.to_owned(), reach: plan.reach, rows }
+        };
+        let pairing = Pairing::Follows(plan.window as u32);
+        let follows = Mined::of("follows", log, &places, pairing, top);
+        let precedes = follows.reversed();
+        let mut links =
+            vec![link("follows", follows, pairing, false), link("precedes", precedes, pairing, true)];
+        if goal == Goal::NextBasket {
+            let together = Mined::of("together", log, &places, Pairing::Together, top);
+            links.push(link("together", together, Pairing::Together, false));
         }
         links
     }

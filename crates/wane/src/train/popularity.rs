@@ -71,6 +71,11 @@ impl PopularityTable {
         &self.rates
     }
 
+    /// The half-lives, in days, of the counts (infinite: all time).
+    pub fn half_lives(&self) -> Vec<f32> {
+        self.rates.iter().map(|rate| std::f32::consts::LN_2 / rate).collect()
+    }
+
     /// Adds to each score the weighted counts of its item in a bin.
     pub fn add(&self, bin: usize, weights: &[f32], mut items: impl Iterator<Item = u32>, scores: &mut [f32]) {
         let bins = self.starts.len();

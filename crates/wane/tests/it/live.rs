@@ -312,3 +312,59 @@ fn a_model_of_events_alone_has_no_later_items() {
     assert_eq!(now.catalogue.unwrap().available[5], Some(false));
     assert_eq!((model.row("j40"), model.row("i05")), (None, Some(row(5, true))));
 }
+
+/// Who is left out leaves nothing in the counts, and with nobody left out every model stays as it is, bit for bit.
+#[test]
+fn counts_are_without_those_who_are_left_out() {
+    let log = log();
+    let catalogue = catalogue(&log, false);
+    let is_left_out = |user: UserId| user.0.is_multiple_of(3);
+    let left = log.filter(|user, _, _| !is_left_out(user));
+    for settings in ModelSettings::all() {
+        if settings.needs_relations() || matches!(settings, ModelSettings::Trace(_)) {
+            continue;
+        }
+        let fit = |log: &EventLog| fit_as(&Training::new(log, Some(&catalogue), 3), &settings).unwrap();
+        let model = LiveModel::new(fit(&log)).unwrap();
+        let all = scores(&*model.as_fitted().recommender, &log);
+        assert_eq!(scores(&*model.without(|_| false).unwrap().as_fitted().recommender, &log), all);
+        let without = model.without(is_left_out).unwrap();
+        let anew = LiveModel::new(fit(&left)).unwrap();
+        assert_eq!(
+            scores(&*without.as_fitted().recommender, &log),
+            scores(&*anew.as_fitted().recommender, &log),
+            "{}",
+            settings.name()
+        );
+    }
+}
+
+/// What a trace model learned stays; its popularity and its mined relations know nothing of who was left out.
+#[test]
+fn a_trace_model_learned_what_it_learned_and_counts_without_those_who_are_left_out() {
+    let model = LiveModel::new(fit(TraceSettings::default(), false)).unwrap();
+    let all = model.as_fitted();
+    let nobody = model.without(|_| false).unwrap().as_fitted();
+    assert_eq!(scores(&*nobody.recommender, &nobody.log), scores(&*all.recommender, &all.log));
+    // Only even users touched even items: without them nothing is counted of these.
+    let odd = model.without(|user| user.0.is_multiple_of(2)).unwrap().as_fitted();
+    let counted = |live: &Live| {
+        let items: Vec<ItemId> = (0..6).map(|n| ItemId(2 * n)).collect();
+        let times = vec![Timestamp::from_millis(11 * 86_400_000); items.len()];
+        let history = History::new(&items, &times, &[EventTypeId(0); 6]).unwrap();
+        let query = Query { history, as_of: as_of(), candidates: None };
+        let (mut popularity, mut pairs) = (0.0, 0);
+        for item in (0..ITEMS as u32).step_by(2) {
+            let explanation = live.recommender.explain(&query, ItemId(item));
+            let own = explanation.remainders.iter().filter(|own| own.name == "popularity");
+            popularity += own.map(|own| own.share.abs()).sum::<f64>();
+            pairs += explanation
+                .reasons
+                .iter()
+                .filter(|reason| ["follows", "precedes"].contains(&&*reason.relation))
+                .count();
+        }
+        (popularity > 0.0, pairs > 0)
+    };
+    assert_eq!((counted(&all), counted(&odd)), ((true, true), (false, false)));
+}

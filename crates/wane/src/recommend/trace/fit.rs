@@ -174,6 +174,14 @@ pub(super) struct Ground<'a> {
     shape: Shape,
 }
 
+/// Times and items of a log, oldest first.
+pub(super) fn events_of(log: &EventLog) -> Vec<(Timestamp, ItemId)> {
+    let mut events: Vec<(Timestamp, ItemId)> =
+        log.events().times().iter().copied().zip(log.events().items().iter().copied()).collect();
+    events.par_sort_unstable();
+    events
+}
+
 impl<'a> Ground<'a> {
     pub(super) fn of(settings: &TraceSettings, training: &Training<'_>, log: &'a EventLog) -> Self {
         let (catalogue, goal) = (training.catalogue, training.goal);
@@ -185,9 +193,7 @@ impl<'a> Ground<'a> {
             None if settings.popularity && !settings.is_without_ids() => fashions(log),
             None => Vec::new(),
         };
-        let mut events: Vec<(Timestamp, ItemId)> =
-            log.events().times().iter().copied().zip(log.events().items().iter().copied()).collect();
-        events.par_sort_unstable();
+        let events = events_of(log);
         let popularity = PopularityTable::new(&events, log.n_items(), &fashions);
         let shape = Shape {
             items: log.n_items(),

@@ -23,6 +23,7 @@ mod later;
 mod learned;
 mod past;
 mod record;
+mod recount;
 mod saved;
 mod search;
 mod settings;

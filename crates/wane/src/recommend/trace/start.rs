@@ -172,7 +172,7 @@ impl Start {
 
     /// Half-lives, in days, at which its popularity is counted.
     pub(super) fn fashions(&self) -> Vec<f32> {
-        self.model.popularity.rates().iter().map(|rate| std::f32::consts::LN_2 / rate).collect()
+        self.model.popularity.half_lives()
     }
 
     /// Proves that what was learned means the same under other settings.
