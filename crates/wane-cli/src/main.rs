@@ -15,6 +15,10 @@ use args::{Cli, Command};
 use clap::Parser;
 use terminal::Terminal;
 
+/// A server makes and drops many small texts at once, which the system's allocator does slower.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = Terminal::new(cli.quiet);

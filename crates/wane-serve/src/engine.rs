@@ -183,6 +183,11 @@ impl Engine {
         Ok(erased)
     }
 
+    /// Whether counts of all users may have users who were erased.
+    pub(crate) fn counts_are_behind(&self) -> bool {
+        self.recount.is_behind()
+    }
+
     /// Whether a user who was erased is in no count of a model that answers.
     pub fn counts_are_without(&self, user: &str) -> bool {
         self.models.serving().iter().all(|model| model.counts_are_without(user))

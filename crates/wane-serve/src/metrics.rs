@@ -30,6 +30,7 @@ pub(crate) struct Metrics {
     pub(crate) erasures: Counter,
     lookups: Family<Lookup, Counter>,
     histories: Gauge,
+    counts_behind: Gauge,
     pub(crate) connections: Gauge,
     model: Family<Model, Gauge<f64, AtomicU64>>,
     memory: Gauge,
@@ -85,6 +86,7 @@ impl Metrics {
             erasures: Counter::default(),
             lookups: Family::default(),
             histories: Gauge::default(),
+            counts_behind: Gauge::default(),
             connections: Gauge::default(),
             model: Family::default(),
             memory: Gauge::default(),
@@ -111,6 +113,11 @@ impl Metrics {
             self.lookups.clone(),
         );
         registry.register("wane_histories", "Users' histories in memory", self.histories.clone());
+        registry.register(
+            "wane_counts_behind",
+            "1 while counts of all users may have users who were erased",
+            self.counts_behind.clone(),
+        );
         registry.register("wane_connections", "Connections that are open", self.connections.clone());
         registry.register("wane_model", "The share of the users whom a model answers", self.model.clone());
         registry.register("process_resident_memory_bytes", "Memory of the process", self.memory.clone());
@@ -145,12 +152,13 @@ impl Metrics {
     }
 
     /// All of it, with what can be seen now.
-    pub(crate) fn text(&self, models: &[ServedModel], histories: usize) -> String {
+    pub(crate) fn text(&self, models: &[ServedModel], histories: usize, counts_behind: bool) -> String {
         self.model.clear();
         for served in models {
             self.model.get_or_create(&Model { name: served.model.clone() }).set(served.share);
         }
         self.histories.set(i64::try_from(histories).unwrap_or(i64::MAX));
+        self.counts_behind.set(i64::from(counts_behind));
         if let Some(bytes) = resident() {
             self.memory.set(bytes);
         }

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The way to the thread that counts. It ends after this is dropped.
 pub(crate) struct Recount {
     owed: Sender<()>,
+    progress: Arc<Progress>,
+}
+
+/// How often counts were asked for, and how many of these askings were met.
+#[derive(Default)]
+struct Progress {
+    asked: AtomicU64,
+    met: AtomicU64,
 }
 
 /// What the thread works on.
@@ -32,23 +41,31 @@ struct Counting {
     models: Arc<Models>,
     shelf: Arc<Shelf>,
     folder: PathBuf,
+    progress: Arc<Progress>,
 }
 
 impl Recount {
     /// Starts the thread, which first looks whether anyone was erased before.
     pub(crate) fn start(models: Arc<Models>, shelf: Arc<Shelf>, folder: PathBuf) -> Self {
         let (owed, asked) = channel();
-        let counting = Counting { models, shelf, folder };
+        let progress = Arc::<Progress>::default();
+        let counting = Counting { models, shelf, folder, progress: Arc::clone(&progress) };
         std::thread::spawn(move || counting.run(&asked));
-        let own = Self { owed };
+        let own = Self { owed, progress };
         own.owe();
         own
     }
 
     /// A user was erased, or another model answers.
     pub(crate) fn owe(&self) {
+        self.progress.asked.fetch_add(1, Ordering::SeqCst);
         // The thread ends by a panic only, of which the process has been told.
         let _ = self.owed.send(());
+    }
+
+    /// Whether counts may have users who were erased.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.progress.met.load(Ordering::SeqCst) < self.progress.asked.load(Ordering::SeqCst)
     }
 }
 
@@ -57,8 +74,11 @@ impl Counting {
         let mut is_owed = asked.recv().is_ok();
         while is_owed {
             asked.try_iter().for_each(drop);
-            let start = Instant::now();
+            let (start, met) = (Instant::now(), self.progress.asked.load(Ordering::SeqCst));
             let counted = self.count();
+            if counted.is_ok() {
+                self.progress.met.store(met, Ordering::SeqCst);
+            }
             let failed = counted.as_ref().err();
             let rest = if failed.is_some() { PATIENCE } else { start.elapsed() * REST };
             match &counted {

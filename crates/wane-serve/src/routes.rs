@@ -386,7 +386,9 @@ async fn ready(State(engine): State<Arc<Engine>>) -> Result<&'static str> {
 }
 
 async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
-    let text = engine.metrics().text(&engine.models().serving, engine.histories_kept());
+    let (models, histories, behind) =
+        (engine.models().serving, engine.histories_kept(), engine.counts_are_behind());
+    let text = engine.metrics().text(&models, histories, behind);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
         .into_response()
 }

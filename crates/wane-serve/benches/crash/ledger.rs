@@ -49,6 +49,15 @@ pub(crate) struct Deed {
 pub(crate) enum What {
     Append(Vec<Event>),
     Erase(String),
+    /// An item is called by a number, or taken out.
+    Say(String, Option<u32>),
+}
+
+/// What was said of an item, in the order in which one connection said it.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    number: Option<u32>,
+    acknowledged: bool,
 }
 
 /// One sending of one event.
@@ -94,6 +103,7 @@ pub(crate) struct User {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) users: HashMap<String, User>,
+    items: HashMap<String, Vec<Said>>,
     ranks: u64,
     /// Events that were acknowledged.
     pub(crate) acknowledged: u64,
@@ -101,6 +111,8 @@ pub(crate) struct Ledger {
     pub(crate) sent: u64,
     /// Erasures that were acknowledged.
     pub(crate) erasures: u64,
+    /// Words about items that were acknowledged.
+    pub(crate) words: u64,
 }
 
 impl Event {
@@ -160,6 +172,11 @@ impl Ledger {
                 What::Erase(user) => {
                     ids.insert(user.clone(), HashSet::new());
                     self.note_erasure(user, &deed)?;
+                }
+                What::Say(item, number) => {
+                    let acknowledged = deed.answer.is_some();
+                    self.words += u64::from(acknowledged);
+                    self.items.entry(item.clone()).or_default().push(Said { number: *number, acknowledged });
                 }
             }
         }
@@ -236,6 +253,23 @@ impl Ledger {
             before => before,
         };
         self.erasures += u64::from(acknowledged);
+        Ok(())
+    }
+
+    /// Items of which something was said.
+    pub(crate) fn items(&self) -> Vec<String> {
+        self.items.keys().cloned().collect()
+    }
+
+    /// Holds what a server has of an item, the number or nothing, against the ledger: it is what was acknowledged last, or said after that.
+    pub(crate) fn check_item(&mut self, item: &str, told: Option<u32>) -> Result<(), String> {
+        let said = self.items.entry(item.to_owned()).or_default();
+        let acknowledged = said.iter().rposition(|said| said.acknowledged);
+        let is_said = said[acknowledged.unwrap_or(0)..].iter().any(|said| said.number == told);
+        if !is_said && (told.is_some() || acknowledged.is_some()) {
+            return Err(format!("{item}: the server has {told:?}, said was {said:?}"));
+        }
+        *said = vec![Said { number: told, acknowledged: true }];
         Ok(())
     }
 

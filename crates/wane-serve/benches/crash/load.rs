@@ -8,6 +8,8 @@ use super::random::Random;
 
 /// Users that one connection alone writes.
 const PRIVATE: usize = 10;
+/// Items that one connection alone tells of. No model knows them, and no list has them.
+const THINGS: usize = 4;
 /// Users that all connections write.
 const SHARED: usize = 6;
 /// Whole numbers that an f32 tells apart.
@@ -102,9 +104,16 @@ impl Worker {
         let answer = match &what {
             What::Append(events) => self.send(events, connection),
             What::Erase(user) => connection.ask("DELETE", &format!("/v1/users/{user}"), "", ""),
+            What::Say(item, None) => connection.ask("DELETE", &format!("/v1/items/{item}"), "", ""),
+            What::Say(item, Some(number)) => {
+                let said = format!("{{\"title\":\"{number}\",\"available\":false}}");
+                connection.ask("PUT", &format!("/v1/items/{item}"), "application/json", &said)
+            }
         };
         let answer = match answer {
-            Ok((200 | 202, body)) => {
+            // An item that is not there cannot be taken out.
+            Ok((404, _)) if matches!(what, What::Say(_, None)) => Some(Value::Null),
+            Ok((200..=202, body)) => {
                 Some(serde_json::from_str::<Value>(&body).map_err(|error| error.to_string())?)
             }
             Ok((status, body)) => return Err(format!("{what:?} was answered {status}: {body}")),
@@ -142,6 +151,12 @@ impl Worker {
         if self.random.percent(if erases { 50 } else { 4 }) {
             let visitor = if self.random.percent(60) { self.visitors.pop() } else { None };
             return What::Erase(visitor.unwrap_or_else(|| self.user(world)));
+        }
+        if self.random.percent(4) {
+            let item = format!("thing-{}-{}", self.place, self.random.below(THINGS));
+            self.numbers = (self.numbers + 1) % NUMBERS;
+            let number = self.numbers;
+            return What::Say(item, self.random.percent(80).then_some(number));
         }
         if self.random.percent(if erases { 50 } else { 3 }) {
             return What::Append(self.visit(world, name));

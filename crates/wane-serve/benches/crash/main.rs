@@ -5,12 +5,13 @@
 //! `cargo bench -p wane-serve --bench crash -- --wane PATH/TO/wane --model FOLDER --users 1000000 [--rounds 5]`
 //!
 //! - A round: `wane serve` is started on a state folder; what it has of all users touched before, and of some others, is read; then
-//!   four connections write single events, lists and lines, send requests again, ask for lists and erase users, until the process
-//!   is killed. A round in seven kills it while it starts, and a round in seven does little but erase. Every hundred rounds all users are
+//!   four connections write single events, lists and lines, send requests again, ask for lists, tell of items and erase users, until the
+//!   process is killed. A round in seven kills it while it starts, and a round in seven does little but erase. Every hundred rounds all users are
 //!   read once more and a new folder begins, so that first starts are killed too.
 //! - What must hold: an event that was acknowledged is there once, with what was said in it; one that was sent and not acknowledged is there
 //!   once or not; an id that two connections sent at once is there once; a user whose erasure was acknowledged is empty, and one whose
-//!   erasure was not is as before or empty; events of one moment stand in the order of arrival; a request counts as `known` what was there.
+//!   erasure was not is as before or empty; events of one moment stand in the order of arrival; a request counts as `known` what was there;
+//!   an item is as it was said last and acknowledged, or as it was said after that.
 //!   Names of users who were erased for good stand in no file of the folder.
 //! - State equals replay: every fifty rounds the kept events are streamed into a fresh server, which must give the same lists with
 //!   their reasons, byte for byte except the time that they took.

@@ -30,6 +30,7 @@ struct Totals {
     acknowledged: u64,
     sent: u64,
     erasures: u64,
+    words: u64,
     users_read: usize,
     lists_replayed: usize,
     killed_at_start: usize,
@@ -119,7 +120,7 @@ impl<'a> Run<'a> {
         if (round + 1).is_multiple_of(REPLAY) {
             let folder = self.folder.path().join(format!("replay-{round}"));
             self.totals.lists_replayed +=
-                replay::check(self.settings, &folder, &server, &self.ledger, &now().to_string())?;
+                replay::check(self.settings, &folder, &server, &mut self.ledger, &now().to_string())?;
         }
         for deeds in self.load(round, &mut server)? {
             self.ledger.note(deeds, Worker::is_private)?;
@@ -161,6 +162,10 @@ impl<'a> Run<'a> {
                 self.totals.users_read += 1;
             }
         }
+        for item in self.ledger.items() {
+            let told = replay::number_of(&mut connection, &item)?;
+            self.ledger.check_item(&item, told)?;
+        }
         Ok(())
     }
 
@@ -201,12 +206,14 @@ impl Totals {
         self.acknowledged += ledger.acknowledged;
         self.sent += ledger.sent;
         self.erasures += ledger.erasures;
+        self.words += ledger.words;
     }
 
     fn print(&mut self, rounds: usize, took: Duration) {
         println!("{rounds} rounds in {:.0} s, no violation", took.as_secs_f64());
         println!("events acknowledged {}, sent {}", self.acknowledged, self.sent);
         println!("erasures acknowledged {}, starts killed {}", self.erasures, self.killed_at_start);
+        println!("words about items acknowledged {}", self.words);
         println!("users read {}, lists replayed {}", self.users_read, self.lists_replayed);
         println!(
             "restart to ready: p50 {:?}, p99 {:?}",

@@ -6,10 +6,11 @@ use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array}
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::events::{EventLog, History, ItemId, Timestamp, UserId};
+use crate::events::{EventLog, History, Timestamp, UserId};
 use crate::interest::Catalogue;
 use crate::recommend::{
-    Answer, Explanation, Filter, ListSettings, Names, Query, Recommender, Scores, best_items,
+    Answer, Explanation, Filter, ListSettings, Names, Query, Recommender, Scored, Scores, best_explained,
+    best_items,
 };
 
 /// What is asked, of whomever.
@@ -57,15 +58,18 @@ pub fn answer(
 ) -> Result<Answer> {
     let query = Query { history: history.before(asked.as_of), as_of: asked.as_of, candidates: None };
     let filter = asked.filter.for_query(&query);
-    let best = best_items(model, &query, &filter, asked.list, names.catalogue, scores)?;
-    let items: Vec<ItemId> = best.iter().map(|scored| scored.item).collect();
-    let mut explanations = match asked.reasons {
-        None => vec![Explanation::default(); items.len()],
-        Some(most) => model.explain_best(&query, &items, most),
+    let (best, explanations) = match asked.reasons {
+        None => {
+            let best = best_items(model, &query, &filter, asked.list, names.catalogue, scores)?;
+            let explanations = vec![Explanation::default(); best.len()];
+            (best, explanations)
+        }
+        Some(most) => best_explained(model, &query, &filter, (asked.list, most), names.catalogue, scores)?,
     };
-    let scores = best.iter().map(|scored| scored.score);
-    explanations.iter_mut().zip(scores).for_each(|(explanation, score)| explanation.score = score);
-    let named = items.into_iter().zip(explanations).map(|(item, why)| names.answer(&query, item, why));
+    let named = best
+        .into_iter()
+        .zip(explanations)
+        .map(|(Scored { item, score }, why)| names.answer(&query, item, Explanation { score, ..why }));
     Ok(Answer { user: user.to_owned(), as_of: asked.as_of.to_string(), items: named.collect() })
 }
 

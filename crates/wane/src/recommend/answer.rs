@@ -99,6 +99,35 @@ pub struct ListSettings {
 /// Candidates that diversification chooses from, per place of the list.
 const CANDIDATES_PER_PLACE: usize = 10;
 
+/// The best items for a query, after the filter, and of each so many reasons. `scores` is scratch space.
+///
+/// # Errors
+/// [`Error::Setting`] when `diversity` is outside 0..=1; [`Error::Unfit`] when it is above 0 without a catalogue.
+pub fn best_explained(
+    model: &dyn Recommender,
+    query: &Query<'_>,
+    filter: &QueryFilter<'_>,
+    (settings, reasons): (ListSettings, usize),
+    catalogue: Option<&Catalogue>,
+    scores: &mut Scores,
+) -> Result<(Vec<Scored>, Vec<Explanation>)> {
+    if settings.diversity == 0.0 && is_searched(model) {
+        let allow = |item| filter.allows(item);
+        if let Some(found) = model.search_and_explain(query, settings.k, &allow, reasons, scores) {
+            return Ok(found);
+        }
+    }
+    let best = best_items(model, query, filter, settings, catalogue, scores)?;
+    let items: Vec<ItemId> = best.iter().map(|scored| scored.item).collect();
+    let explanations = model.explain_best(query, &items, reasons);
+    Ok((best, explanations))
+}
+
+/// Whether a search finds the very list: beyond, it would miss some, and its index costs more than the lists of a few users.
+fn is_searched(model: &dyn Recommender) -> bool {
+    model.n_items() <= SearchIndex::EXACT_ITEMS
+}
+
 /// The best items for a query, after the filter and before any explanation. `scores` is scratch space.
 ///
 /// # Errors
@@ -113,8 +142,7 @@ pub fn best_items(
 ) -> Result<Vec<Scored>> {
     let allow = |item| filter.allows(item);
     let mut best = |k| {
-        // Beyond, a search would miss some, and its index costs more than the lists of a few users.
-        if model.n_items() <= SearchIndex::EXACT_ITEMS {
+        if is_searched(model) {
             model.best(query, k, &allow, scores)
         } else {
             score_all(model, query, k, &allow, scores)

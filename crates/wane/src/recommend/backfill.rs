@@ -61,6 +61,14 @@ impl Backfill {
         self.counted.shares.get(item.index()).copied().unwrap_or(0.0)
     }
 
+    /// Whether popularity could change nothing about a model's list of the `k` best.
+    fn cannot_enter(&self, found: &[Scored], k: usize) -> bool {
+        // With a share of nearly 1, or a score near the least float, rounding could make the two equal.
+        let is_less = self.counted.reach.first().is_none_or(|&item| self.share(item) < 0.999);
+        let is_above = |last: &Scored| last.score >= f32::MIN_POSITIVE;
+        found.len() == k && is_less && found.last().is_none_or(is_above)
+    }
+
     /// Whether popularity may speak for an item that the model is silent on.
     fn reaches(&self, query: &Query<'_>, item: ItemId) -> bool {
         query.candidates.is_some() || self.counted.is_reached.get(item.index()) == Some(&true)
@@ -98,11 +106,19 @@ impl Recommender for Backfill {
         keep: &dyn Fn(ItemId) -> bool,
         scores: &mut Scores,
     ) -> Option<Vec<Scored>> {
-        let found = self.model.search(query, k, keep, scores)?;
-        // With a share of nearly 1, or a score near the least float, rounding could make the two equal.
-        let is_less = self.counted.reach.first().is_none_or(|&item| self.share(item) < 0.999);
-        let is_above = |last: &Scored| last.score >= f32::MIN_POSITIVE;
-        (found.len() == k && is_less && found.last().is_none_or(is_above)).then_some(found)
+        self.model.search(query, k, keep, scores).filter(|found| self.cannot_enter(found, k))
+    }
+
+    fn search_and_explain(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        most: usize,
+        scores: &mut Scores,
+    ) -> Option<(Vec<Scored>, Vec<Explanation>)> {
+        let found = self.model.search_and_explain(query, k, keep, most, scores)?;
+        self.cannot_enter(&found.0, k).then_some(found)
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {

@@ -30,7 +30,9 @@ pub(crate) mod trace;
 mod vmis_knn;
 
 pub use crate::train::{Array, Parameters};
-pub use answer::{Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettings, Names, best_items};
+pub use answer::{
+    Answer, AnsweredEvent, AnsweredItem, AnsweredReason, ListSettings, Names, best_explained, best_items,
+};
 pub use backfill::Backfill;
 pub use bpr::{Bpr, BprSettings};
 pub use checkpoint::{Checkpoint, Identity};

@@ -257,6 +257,21 @@ pub trait Recommender: Send + Sync {
         items.iter().map(|&item| self.explain(query, item).shortened(most)).collect()
     }
 
+    /// What [`Self::search`] finds, with what [`Self::explain_best`] says of it: much of what a model works out may serve both.
+    fn search_and_explain(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        most: usize,
+        scores: &mut Scores,
+    ) -> Option<(Vec<Scored>, Vec<Explanation>)> {
+        let best = self.search(query, k, keep, scores)?;
+        let items: Vec<ItemId> = best.iter().map(|scored| scored.item).collect();
+        let explanations = self.explain_best(query, &items, most);
+        Some((best, explanations))
+    }
+
     /// Everything learned, as named arrays, for saving.
     fn parameters(&self) -> Parameters;
 
@@ -299,6 +314,17 @@ macro_rules! answer_by_pointer {
                 scores: &mut Scores,
             ) -> Option<Vec<Scored>> {
                 (**self).search(query, k, keep, scores)
+            }
+
+            fn search_and_explain(
+                &self,
+                query: &Query<'_>,
+                k: usize,
+                keep: &dyn Fn(ItemId) -> bool,
+                most: usize,
+                scores: &mut Scores,
+            ) -> Option<(Vec<Scored>, Vec<Explanation>)> {
+                (**self).search_and_explain(query, k, keep, most, scores)
             }
 
             fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {

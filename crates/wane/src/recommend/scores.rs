@@ -3,6 +3,8 @@
 //! A neighbourhood model touches some hundred of a million items; clearing and sorting the whole table would cost
 //! a hundred times the model. So the table remembers what was touched, and is cleared by walking that list.
 
+use std::sync::Arc;
+
 use crate::events::ItemId;
 
 /// Scores by item, with the list of items that were touched.
@@ -12,6 +14,14 @@ pub struct Scores {
     is_touched: Vec<bool>,
     touched: Vec<ItemId>,
     spare: Option<Box<Self>>,
+    copy: Option<Copy>,
+}
+
+/// A copy of a table, to write on.
+#[derive(Debug, Clone)]
+struct Copy {
+    of: Arc<[f32]>,
+    values: Vec<f32>,
 }
 
 impl Scores {
@@ -22,6 +32,7 @@ impl Scores {
             is_touched: vec![false; n_items],
             touched: Vec::new(),
             spare: None,
+            copy: None,
         }
     }
 
@@ -35,6 +46,19 @@ impl Scores {
     pub(super) fn give_back(&mut self, mut spare: Box<Self>) {
         spare.clear();
         self.spare = Some(spare);
+    }
+
+    /// A copy of a table. Given back as it was, it serves the next question: to copy a table of all items takes longer than to mend what a
+    /// question wrote on it.
+    pub(super) fn take_copy(&mut self, of: &Arc<[f32]>) -> Vec<f32> {
+        let kept = self.copy.take().filter(|copy| Arc::ptr_eq(&copy.of, of));
+        kept.map_or_else(|| of.to_vec(), |copy| copy.values)
+    }
+
+    /// Gives back what [`Self::take_copy`] took, having put back from the table what was written in some places.
+    pub(super) fn give_back_copy(&mut self, of: &Arc<[f32]>, mut values: Vec<f32>, written: &[ItemId]) {
+        written.iter().for_each(|item| values[item.index()] = of[item.index()]);
+        self.copy = Some(Copy { of: Arc::clone(of), values });
     }
 
     /// Clears the table in time proportional to what was touched.

@@ -105,7 +105,12 @@ proptest! {
         let all = score_all(&model, &query, k, &keep, &mut scores);
         let candidates: Vec<ItemId> = (0..ITEMS as u32).rev().map(ItemId).collect();
         prop_assert_eq!(&model.search(&query, k, &keep, &mut scores).unwrap(), &all);
+        // What a question writes on a table that is kept, it takes back.
+        model.search(&Query { history: history.first(3), ..query }, k, &keep, &mut scores);
         prop_assert_eq!(&model.best(&query, k, &keep, &mut scores), &all);
+        let items: Vec<ItemId> = all.iter().map(|scored| scored.item).collect();
+        let explained = (all.clone(), model.explain_best(&query, &items, 3));
+        prop_assert_eq!(model.search_and_explain(&query, k, &keep, 3, &mut scores).unwrap(), explained);
         let named = Query { candidates: Some(&candidates), ..query };
         prop_assert_eq!(&score_all(&model, &named, k, &keep, &mut scores), &all);
         prop_assert!(model.search(&named, k, &keep, &mut scores).is_none());

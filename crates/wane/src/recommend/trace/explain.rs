@@ -80,16 +80,21 @@ impl Shares {
 }
 
 impl TraceModel {
-    /// What [`explain_best`](crate::recommend::Recommender::explain_best) gives.
-    pub(super) fn explanations(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
-        let past = self.past(query);
-        let familiar = self.familiar(&past);
+    /// What [`explain_best`](crate::recommend::Recommender::explain_best) gives, by the past of the question.
+    pub(super) fn explanations(
+        &self,
+        query: &Query<'_>,
+        past: &Past,
+        items: &[ItemId],
+        most: usize,
+    ) -> Vec<Explanation> {
+        let familiar = self.familiar(past);
         let is_familiar: Vec<bool> = items.iter().map(|item| familiar.binary_search(item).is_ok()).collect();
         let mut found: Vec<GreatestReasons> = items.iter().map(|_| GreatestReasons::new(most)).collect();
-        self.find_by_vectors(&past, items, &is_familiar, &mut found);
+        self.find_by_vectors(past, items, &is_familiar, &mut found);
         let places = Places::of(items);
         for r in 0..self.links.len() {
-            self.find_by_link(r, &past, &places, &is_familiar, &mut found);
+            self.find_by_link(r, past, &places, &is_familiar, &mut found);
         }
         let remainders = self.remainders(query, items, &is_familiar);
         found.into_iter().zip(remainders).map(|(found, remainders)| found.explanation(remainders)).collect()
@@ -103,14 +108,13 @@ impl TraceModel {
         found: &mut [GreatestReasons],
     ) {
         let (dim, scales) = (self.weights.shape.dim, self.basis.len());
-        let vectors = self.vectors_of(past);
-        let n_past = vectors.len() / dim.max(1);
+        let n_past = past.vectors.len() / dim.max(1);
         // Scale by scale, and within each item by item: the shares of one event in all items are then sums of rows.
         let (n, columns) = (items.len(), items.len() * scales);
         let mut products = vec![0.0; n_past * columns];
         product(
             table_mut(&mut products, n_past, columns),
-            table(&vectors, n_past, dim),
+            table(&past.vectors, n_past, dim),
             table(&self.sights(items, is_familiar), columns, dim).transpose(),
             Accum::Replace,
         );

@@ -249,15 +249,31 @@ impl Recommender for TraceModel {
         keep: &dyn Fn(ItemId) -> bool,
         scores: &mut Scores,
     ) -> Option<Vec<Scored>> {
-        if query.candidates.is_some() { None } else { self.search_index(query, k, keep, scores) }
+        let index = self.index_for(query)?;
+        Some(self.search_index(index, query, &self.past(query), (k, keep), scores))
+    }
+
+    fn search_and_explain(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        keep: &dyn Fn(ItemId) -> bool,
+        most: usize,
+        scores: &mut Scores,
+    ) -> Option<(Vec<Scored>, Vec<Explanation>)> {
+        let (index, past) = (self.index_for(query)?, self.past(query));
+        let best = self.search_index(index, query, &past, (k, keep), scores);
+        let items: Vec<ItemId> = best.iter().map(|scored| scored.item).collect();
+        let explanations = self.explanations(query, &past, &items, most);
+        Some((best, explanations))
     }
 
     fn explain(&self, query: &Query<'_>, item: ItemId) -> Explanation {
-        self.explanations(query, &[item], usize::MAX).pop().unwrap_or_default()
+        self.explain_best(query, &[item], usize::MAX).pop().unwrap_or_default()
     }
 
     fn explain_best(&self, query: &Query<'_>, items: &[ItemId], most: usize) -> Vec<Explanation> {
-        self.explanations(query, items, most)
+        self.explanations(query, &self.past(query), items, most)
     }
 
     fn parameters(&self) -> Parameters {

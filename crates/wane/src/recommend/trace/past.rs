@@ -25,6 +25,8 @@ pub(super) struct Past {
     steps: Vec<u32>,
     /// Items and numbers of their events, by item, and the newest first.
     by_item: Vec<(ItemId, u32)>,
+    /// The vectors of the items, in their order; of one that came after the fit, zeros.
+    pub(super) vectors: Vec<f32>,
 }
 
 pub(super) struct PastEvent {
@@ -42,7 +44,7 @@ impl Past {
 
     /// The events of each item, the newest first; items in their order.
     pub(super) fn of_items(&self) -> impl Iterator<Item = (ItemId, &[(ItemId, u32)])> {
-        self.by_item.chunk_by(|one, next| one.0 == next.0).map(|events| (events[0].0, events))
+        of_items(&self.by_item)
     }
 
     /// How many events a relation looks back on.
@@ -67,6 +69,10 @@ impl Past {
     }
 }
 
+fn of_items(by_item: &[(ItemId, u32)]) -> impl Iterator<Item = (ItemId, &[(ItemId, u32)])> {
+    by_item.chunk_by(|one, next| one.0 == next.0).map(|events| (events[0].0, events))
+}
+
 impl TraceModel {
     /// The past of a question.
     pub(super) fn past(&self, query: &Query<'_>) -> Past {
@@ -84,15 +90,15 @@ impl TraceModel {
         exp_all(&mut decays);
         let mut by_item: Vec<(ItemId, u32)> = events.iter().map(|past| past.event.item).zip(0..).collect();
         by_item.sort_unstable();
-        Past { events, decays, scales: self.basis.len(), steps, by_item }
+        let vectors = self.vectors_of(&by_item);
+        Past { events, decays, scales: self.basis.len(), steps, by_item, vectors }
     }
 
-    /// The vectors of the past's items, in their order; of one that came after the fit, zeros. They lie far apart in memory: fetched one
-    /// after another, with nothing to be done between, many are on their way at once.
-    pub(super) fn vectors_of(&self, past: &Past) -> Vec<f32> {
+    /// They lie far apart in memory: fetched one after another, with nothing to be done between, many are on their way at once.
+    fn vectors_of(&self, by_item: &[(ItemId, u32)]) -> Vec<f32> {
         let dim = self.weights.shape.dim;
-        let mut vectors = Vec::with_capacity(past.by_item.len() * dim);
-        for (number, (item, _)) in past.of_items().enumerate() {
+        let mut vectors = Vec::with_capacity(by_item.len() * dim);
+        for (number, (item, _)) in of_items(by_item).enumerate() {
             vectors.extend_from_slice(self.vector(item));
             vectors.resize((number + 1) * dim, 0.0);
         }
@@ -102,12 +108,11 @@ impl TraceModel {
     /// `S_m`, scale by scale.
     pub(super) fn state(&self, past: &Past) -> Vec<f32> {
         let dim = self.weights.shape.dim;
-        let vectors = self.vectors_of(past);
         let (mut state, mut weights) = (vec![0.0; past.scales * dim], vec![0.0; past.scales]);
         Arch::new().dispatch(
             #[inline(always)]
             || {
-                for ((_, events), vector) in past.of_items().zip(vectors.chunks_exact(dim.max(1))) {
+                for ((_, events), vector) in past.of_items().zip(past.vectors.chunks_exact(dim.max(1))) {
                     weights.fill(0.0);
                     for &(_, number) in events {
                         let of_type = self.type_weights(&past.events[number as usize].event);

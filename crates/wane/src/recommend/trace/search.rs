@@ -2,18 +2,18 @@
 //!
 //! - A score is `q . e_j + o_j`. Most items' `o_j` is the offset `b_j + sum_h p_h log(1 + c_jh)` of the moment; relations add
 //!   to it for a few thousand items. That is what [`SearchIndex`] finds.
-//! - The exact index is given all `o_j`: it reads everything anyway, and a copy of the offsets costs a tenth of that. The
-//!   approximate one shall not read everything: it is asked for the best of the items of which no relation speaks, those
+//! - The exact index is given all `o_j`, as it reads everything anyway: a copy of the offsets, kept from question to question, with what
+//!   relations add. The approximate one shall not read everything: it is asked for the best of the items of which no relation speaks, those
 //!   of which one does are scored one by one, and the two lists are merged.
 //! - The filter is asked within both searches, so a list is as long as the filter lets it be.
 //! - Offsets change with the bins of the popularity table only. The last bin holds every moment after the training
 //!   log, thus nearly every question of a server: its offsets are kept. An earlier moment costs a pass over the items.
 //! - Scores are summed as [`Recommender::score`](crate::recommend::Recommender::score) sums them, to the bit.
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use super::TraceModel;
+use super::past::Past;
 use crate::events::{ItemId, Timestamp};
 use crate::recommend::top_k::top_touched;
 use crate::recommend::{Query, Scored, Scores, SearchIndex};
@@ -25,31 +25,43 @@ const SEED: u64 = 1;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Searching {
     /// Offsets in the last bin.
-    offsets: OnceLock<Vec<f32>>,
+    offsets: OnceLock<Arc<[f32]>>,
     /// Nothing where vectors are of a length that no index takes.
     index: OnceLock<Option<SearchIndex>>,
 }
 
 impl TraceModel {
-    /// What [`search`](crate::recommend::Recommender::search) gives.
+    /// The index that answers a question, if one can.
+    pub(super) fn index_for(&self, query: &Query<'_>) -> Option<&SearchIndex> {
+        if query.candidates.is_some() {
+            return None;
+        }
+        self.searching.index.get_or_init(|| apart(|| self.build_index())).as_ref()
+    }
+
+    /// What [`search`](crate::recommend::Recommender::search) gives, by the past of the question.
     pub(super) fn search_index(
         &self,
+        index: &SearchIndex,
         query: &Query<'_>,
-        k: usize,
-        keep: &dyn Fn(ItemId) -> bool,
+        past: &Past,
+        (k, keep): (usize, &dyn Fn(ItemId) -> bool),
         scores: &mut Scores,
-    ) -> Option<Vec<Scored>> {
-        let index = self.index()?;
-        let past = self.past(query);
-        let state = self.state(&past);
-        let (said, vector) = ((&past, &state[..]), self.mixed(&state, |_| 1.0));
+    ) -> Vec<Scored> {
+        let state = self.state(past);
+        let (said, vector) = ((past, &state[..]), self.mixed(&state, |_| 1.0));
         let offsets = self.offsets(query.as_of);
         let mut sums = scores.take_spare();
         let best = match index {
             SearchIndex::Exact(index) => {
-                let mut offsets = offsets.into_owned();
-                self.speak(query.as_of, said, None, &mut sums, |item, share| offsets[item.index()] += share);
-                index.best(&vector, &offsets, k, keep)
+                let (mut with_relations, mut written) = (scores.take_copy(&offsets), Vec::new());
+                self.speak(query.as_of, said, None, &mut sums, |item, share| {
+                    with_relations[item.index()] += share;
+                    written.push(item);
+                });
+                let best = index.best(&vector, &with_relations, k, keep);
+                scores.give_back_copy(&offsets, with_relations, &written);
+                best
             }
             SearchIndex::Approximate(index) => {
                 scores.clear();
@@ -66,7 +78,7 @@ impl TraceModel {
             }
         };
         scores.give_back(sums);
-        Some(best)
+        best
     }
 
     /// Writes bias and popularity of every item at a moment.
@@ -76,22 +88,18 @@ impl TraceModel {
         self.add_popularity(as_of, 0..items, offsets);
     }
 
-    fn offsets(&self, as_of: Timestamp) -> Cow<'_, [f32]> {
+    fn offsets(&self, as_of: Timestamp) -> Arc<[f32]> {
         let write = || {
             let mut offsets = vec![0.0; self.weights.bias.len()];
             self.write_offsets(as_of, &mut offsets);
-            offsets
+            Arc::from(offsets)
         };
         let end = Timestamp::from_millis(i64::MAX);
         if self.popularity.bin(as_of) == self.popularity.bin(end) {
-            Cow::Borrowed(self.searching.offsets.get_or_init(write))
+            Arc::clone(self.searching.offsets.get_or_init(write))
         } else {
-            Cow::Owned(write())
+            write()
         }
-    }
-
-    fn index(&self) -> Option<&SearchIndex> {
-        self.searching.index.get_or_init(|| apart(|| self.build_index())).as_ref()
     }
 
     fn build_index(&self) -> Option<SearchIndex> {
@@ -198,8 +206,8 @@ mod tests {
     fn only_the_last_bin_is_kept() {
         let model = model();
         let offsets = |days| model.offsets(Timestamp::from_millis(0).plus_days(days));
-        assert!(matches!(offsets(1_000.0), Cow::Borrowed(_)));
-        assert!(matches!(offsets(300.0), Cow::Owned(_)));
+        assert!(Arc::ptr_eq(&offsets(1_000.0), &offsets(1_000.0)));
+        assert!(!Arc::ptr_eq(&offsets(300.0), &offsets(300.0)));
         assert_ne!(offsets(300.0), offsets(1_000.0));
     }
 }
