@@ -17,6 +17,8 @@ use crate::terminal::{Terminal, count, table};
 
 /// The hold-out that is shown, and by which `best` is chosen.
 const METRIC: &str = "ndcg@10";
+/// Questions of the hold-out at most. More would take longer and tell the same.
+const CASES: usize = 20_000;
 
 /// Runs the command.
 pub(crate) fn run(args: &Fit, terminal: Terminal) -> Result<()> {
@@ -144,7 +146,7 @@ fn report(
     }
     match held_out {
         Some(held_out) => {
-            let asked = hold_out_in_words(former, held_out.targets);
+            let asked = hold_out_in_words(former, &held_out);
             terminal.line(format!("{asked}\n{}", metric_table(&held_out.evaluation, METRIC)))?;
             if !held_out.tied.is_empty() {
                 terminal.remark(format!(
@@ -180,20 +182,28 @@ fn report(
     ))
 }
 
-fn hold_out_in_words(former: Option<&Former>, targets: Targets) -> String {
+fn hold_out_in_words(former: Option<&Former>, held_out: &HeldOut) -> String {
     let part = if former.is_some() { "last tenth of the new events' time" } else { "last tenth of the time" };
-    let asked = match targets {
+    let asked = match held_out.targets {
         Targets::EachNextItem => "each item that came after another, since most users were not there before",
         Targets::NextBasket => "each user's next basket",
         Targets::NextItem | Targets::All => "each user's next item",
     };
-    format!("Hold-out ({part}): {asked}")
+    let (asked_of, all) = held_out.cases;
+    let thinned = if asked_of < all {
+        format!("; {} of {} questions, taken evenly", count(asked_of as u64), count(all as u64))
+    } else {
+        String::new()
+    };
+    format!("Hold-out ({part}): {asked}{thinned}")
 }
 
 /// How the models did before one was chosen.
 struct HeldOut {
     evaluation: Evaluation,
     targets: Targets,
+    /// Questions that were asked, and all that there are.
+    cases: (usize, usize),
     /// Models that are as good as the chosen one.
     tied: Vec<String>,
 }
@@ -205,6 +215,9 @@ fn hold_out(models: Vec<ModelSettings>, training: &Training<'_>) -> Result<(Mode
         let chosen = first.map_or_else(|| ModelSettings::named("popularity"), Ok)?;
         return Ok((chosen, None));
     };
+    let all_cases = split.test.cases.len();
+    let split = split.with_at_most(CASES);
+    let cases = split.test.cases.len();
     let contest = Contest {
         models,
         saved: Vec::new(),
@@ -221,7 +234,8 @@ fn hold_out(models: Vec<ModelSettings>, training: &Training<'_>) -> Result<(Mode
     };
     let tied = comparison.tied.iter().map(name).collect();
     let chosen = comparison.settings[comparison.best].clone();
-    Ok((chosen, Some(HeldOut { evaluation: comparison.evaluation, targets, tied })))
+    let cases = (cases, all_cases);
+    Ok((chosen, Some(HeldOut { evaluation: comparison.evaluation, targets, cases, tied })))
 }
 
 /// The last tenth of the time as test, the one before as validation. A model that goes on has learned the answers of the

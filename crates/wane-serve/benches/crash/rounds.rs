@@ -121,6 +121,8 @@ impl<'a> Run<'a> {
             let folder = self.folder.path().join(format!("replay-{round}"));
             self.totals.lists_replayed +=
                 replay::check(self.settings, &folder, &server, &mut self.ledger, &now().to_string())?;
+            // Of those who were erased for it nothing is there any more.
+            self.look(&server, false)?;
         }
         for deeds in self.load(round, &mut server)? {
             self.ledger.note(deeds, Worker::is_private)?;

@@ -60,6 +60,19 @@ fn pre_split(train: &[Row], valid: &[Row], test: &[Row]) -> Split {
     Split::pre_split(join(&[&logs[0], &logs[1], &logs[2]]).unwrap(), false).unwrap()
 }
 
+/// Cases are left out evenly, and what may be learned stays.
+#[test]
+fn no_more_is_asked_than_a_choice_needs() {
+    let rows: Vec<Row> =
+        (0..40).flat_map(|user| (0..3).map(move |n| (user, n, 3 * user as i64 + n as i64))).collect();
+    let split = Split::leave_one_out(log(&rows)).unwrap();
+    let users = |split: &Split| split.test.cases.iter().map(|case| case.user.0).collect::<Vec<_>>();
+    let fewer = split.clone().with_at_most(9);
+    assert_eq!(users(&fewer), [0, 5, 10, 15, 20, 25, 30, 35]);
+    assert_eq!((fewer.validation.cases.len(), &fewer.test.training), (8, &split.test.training));
+    assert_eq!(split.clone().with_at_most(40), split);
+}
+
 #[test]
 fn where_most_users_are_new_each_item_after_another_is_asked_for() {
     let told = |rows: &[Row]| {
