@@ -43,11 +43,11 @@ pub struct Engine {
     recount: Recount,
 }
 
-/// A list with its model.
-pub(crate) struct Recommended {
-    pub(crate) model: Arc<Model>,
+/// A list with its model, whose names it borrows.
+pub(crate) struct Recommended<'a> {
+    pub(crate) model: &'a str,
     pub(crate) id: RecommendationId,
-    pub(crate) answer: Answer,
+    pub(crate) answer: Answer<'a>,
 }
 
 /// A user's interests with their model.
@@ -218,11 +218,15 @@ impl Engine {
         self.with_reader(|reader| reader.events(user))
     }
 
-    /// A list for a user or a session.
+    /// What becomes of a list for a user or a session.
     ///
     /// # Errors
     /// [`Error::Wane`] for settings out of their range, [`Error::State`].
-    pub(crate) fn recommend(&self, asked: &Recommend) -> Result<Recommended> {
+    pub(crate) fn recommend<T>(
+        &self,
+        asked: &Recommend,
+        tell: impl FnOnce(&Recommended<'_>) -> T,
+    ) -> Result<T> {
         let model = self.models.of(asked.whose.key());
         let log = model.log();
         let (known, name) = match &asked.whose {
@@ -251,8 +255,7 @@ impl Engine {
         give_back(&self.scores, scores);
         let number = self.numbers.hash_one(self.asked.fetch_add(1, Ordering::Relaxed));
         let id = RecommendationId { model: model.id.clone(), scenario: asked.scenario.clone(), number };
-        let answer = found?;
-        Ok(Recommended { model, id, answer })
+        Ok(tell(&Recommended { model: &model.id, id, answer: found? }))
     }
 
     /// Has interests fitted in the background, of the models that answer and of each that comes, so that nobody who asks for them waits.

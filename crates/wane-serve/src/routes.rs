@@ -125,11 +125,11 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    fn of(found: &'a Recommended, asked: &Recommend, start: Instant) -> Self {
+    fn of(found: &'a Recommended<'a>, asked: &Recommend, start: Instant) -> Self {
         let explain = asked.reasons.is_some();
         Self {
             recommendation_id: found.id.to_string(),
-            model: &found.model.id,
+            model: found.model,
             as_of: &found.answer.as_of,
             items: found.answer.items.iter().map(|item| ListedItem::of(item, explain)).collect(),
             took_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -155,13 +155,13 @@ struct ListedItem<'a> {
     title: Option<&'a str>,
     score: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reasons: Option<&'a [AnsweredReason]>,
+    reasons: Option<&'a [AnsweredReason<'a>]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remainder: Option<&'a BTreeMap<&'static str, f64>>,
 }
 
 impl<'a> ListedItem<'a> {
-    fn of(item: &'a AnsweredItem, explain: bool) -> Self {
+    fn of(item: &'a AnsweredItem<'a>, explain: bool) -> Self {
         Self {
             item_id: &item.item,
             title: item.title.as_deref(),
@@ -249,8 +249,7 @@ async fn recommend(
     let start = Instant::now();
     let asked = parsed::<WrittenRecommend>(&body)?.checked(engine.now())?;
     at_most("k", limits.k, asked.k)?;
-    let found = engine.recommend(&asked)?;
-    Ok(Json(List::of(&found, &asked, start)).into_response())
+    engine.recommend(&asked, |found| Json(List::of(found, &asked, start)).into_response())
 }
 
 async fn recommend_batch(
@@ -263,9 +262,9 @@ async fn recommend_batch(
         let start = Instant::now();
         let list = asked.and_then(|asked| {
             at_most("k", limits.k, asked.k)?;
-            let found = engine.recommend(&asked)?;
             // As text at once: a tree of values would hold scores as other numbers.
-            serde_json::to_string(&List::of(&found, &asked, start))
+            engine
+                .recommend(&asked, |found| serde_json::to_string(&List::of(found, &asked, start)))?
                 .map_err(|error| Error::field("answer", error))
         });
         list.unwrap_or_else(|error| error.json().to_string())
@@ -286,8 +285,7 @@ async fn similar(
     let kind = engine.usual_type(&item)?;
     let asked = written.checked(item, kind, engine.now())?;
     at_most("k", limits.k, asked.k)?;
-    let found = engine.recommend(&asked)?;
-    Ok(Json(List::of(&found, &asked, start)).into_response())
+    engine.recommend(&asked, |found| Json(List::of(found, &asked, start)).into_response())
 }
 
 async fn add_feedback(

@@ -121,7 +121,7 @@ fn serve_args(args: &Demo) -> Serve {
 }
 
 /// How to ask the server about the user of the list that was shown.
-fn invitation(address: SocketAddr, shown: &Answer) -> String {
+fn invitation(address: SocketAddr, shown: &Answer<'_>) -> String {
     let user = &shown.user;
     let item = shown.items.first().map_or("", |item| &item.item);
     format!(
@@ -199,7 +199,7 @@ fn by_type(cells: &[Cell]) -> String {
     table(&["event type", "categories", "events", "learned", "truth", "difference"], rows)
 }
 
-fn one_answer(data: &Dataset, model: &dyn Recommender) -> Result<Answer> {
+fn one_answer<'a>(data: &'a Dataset, model: &dyn Recommender) -> Result<Answer<'a>> {
     let catalogue = data.catalogue.as_ref();
     let filter = Filter::new(&FilterSettings::default(), data.log.items(), catalogue)?;
     // A user with a middling history tells more than one with two events or two thousand.

@@ -35,7 +35,7 @@ fn item(name: &str, log: &EventLog) -> Result<ItemId> {
     })
 }
 
-fn words(account: &Account, all: bool) -> String {
+fn words(account: &Account<'_>, all: bool) -> String {
     let answer = &account.answer;
     let mut text = format!(
         "{} for {} as of {}\nscore {:.4}, rank {} of {} items, {} events known\n\n{}",
@@ -63,16 +63,16 @@ fn words(account: &Account, all: bool) -> String {
 }
 
 /// The greatest reasons, the others in one, remainders and their sum.
-fn shares(account: &Account, most: usize) -> String {
+fn shares(account: &Account<'_>, most: usize) -> String {
     let answer = &account.answer;
     let row = |what: [String; 5], share: f64| {
         what.into_iter().chain([format!("{share:+.4}"), percent(share, answer.weight())]).collect()
     };
-    let reason = |reason: &AnsweredReason| {
+    let reason = |reason: &AnsweredReason<'_>| {
         let event = &reason.event;
         let age = format_days(reason.age_days);
         let what =
-            [event.place.to_string(), name(event), age, decimals(reason.decay), reason.relation.clone()];
+            [event.place.to_string(), name(event), age, decimals(reason.decay), reason.relation.to_string()];
         row(what, reason.share)
     };
     let blank = |name: &str| ["", name, "", "", ""].map(str::to_owned);
@@ -95,7 +95,7 @@ fn group_table(name: &str, groups: &[GroupShare], weight: f64) -> String {
     table(&[name, "share", "%"], rows)
 }
 
-fn comparison(account: &Account, without: &Without) -> String {
+fn comparison(account: &Account<'_>, without: &Without<'_>) -> String {
     let (score, rank) = (account.answer.score, account.rank);
     let row = |name: String, score: String, rank: String| vec![name, score, rank];
     let events: Vec<String> = without.events.iter().map(|event| event.place.to_string()).collect();
@@ -121,7 +121,7 @@ fn comparison(account: &Account, without: &Without) -> String {
     )
 }
 
-fn name(event: &AnsweredEvent) -> String {
+fn name(event: &AnsweredEvent<'_>) -> String {
     format!("{} of {}, {}", event.event_type, titled(&event.item, event.title.as_deref()), event.time)
 }
 

@@ -119,7 +119,7 @@ fn user_column(path: &Path) -> Result<Vec<String>> {
 }
 
 /// By the file's ending: JSON lines with one answer per line, or a table with one item per row.
-fn write_lists(lists: &[Answer], path: &Path) -> Result<()> {
+fn write_lists(lists: &[Answer<'_>], path: &Path) -> Result<()> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     if ending != "jsonl" {
         return Ok(write_table(&answers_table(lists)?, path)?);
@@ -133,7 +133,7 @@ fn write_lists(lists: &[Answer], path: &Path) -> Result<()> {
 }
 
 /// An answer for people.
-pub(crate) fn words(answer: &Answer, explain: bool) -> String {
+pub(crate) fn words(answer: &Answer<'_>, explain: bool) -> String {
     let rows = answer.items.iter().zip(1..).map(|(item, place)| {
         let mut row = vec![
             format!("{place:>2}  {}", titled(&item.item, item.title.as_deref())),
@@ -154,7 +154,7 @@ pub(crate) fn titled(item: &str, title: Option<&str>) -> String {
 }
 
 /// The three greatest reasons in words, the rest summed up.
-fn reasons(item: &AnsweredItem) -> String {
+fn reasons(item: &AnsweredItem<'_>) -> String {
     let total = item.weight();
     let percent = |share: f64| if total == 0.0 { 0.0 } else { 100.0 * share / total };
     let mut lines: Vec<String> = item

@@ -31,7 +31,7 @@ pub struct Why<'a> {
 
 /// Why an item has its score.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Account {
+pub struct Account<'a> {
     /// The user's id.
     pub user: String,
     /// The moment, RFC 3339.
@@ -40,7 +40,7 @@ pub struct Account {
     pub events: usize,
     /// The item with its score, reasons and remainders.
     #[serde(flatten)]
-    pub answer: AnsweredItem,
+    pub answer: AnsweredItem<'a>,
     /// Place among all items by score, from 1.
     pub rank: usize,
     /// Number of items.
@@ -53,7 +53,7 @@ pub struct Account {
     pub by_relation: Vec<GroupShare>,
     /// The same question without some events, where that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub without: Option<Without>,
+    pub without: Option<Without<'a>>,
 }
 
 /// What a group of events adds to a score.
@@ -67,9 +67,9 @@ pub struct GroupShare {
 
 /// An answer to the same question when some events had not happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Without {
+pub struct Without<'a> {
     /// The events.
-    pub events: Vec<AnsweredEvent>,
+    pub events: Vec<AnsweredEvent<'a>>,
     /// What the score would be.
     pub score: f32,
     /// What the rank would be.
@@ -80,12 +80,12 @@ pub struct Without {
 ///
 /// # Errors
 /// [`Error::Setting`] for an event that the user's history before the moment does not have.
-pub fn account(
+pub fn account<'a>(
     model: &dyn Recommender,
-    log: &EventLog,
-    catalogue: Option<&Catalogue>,
+    log: &'a EventLog,
+    catalogue: Option<&'a Catalogue>,
     why: &Why<'_>,
-) -> Result<Account> {
+) -> Result<Account<'a>> {
     let names = Names { log, catalogue };
     let query = query(log, why);
     let without = (!why.without.is_empty()).then(|| without(model, &names, why)).transpose()?;
@@ -125,7 +125,7 @@ fn standing(model: &dyn Recommender, query: &Query<'_>, item: ItemId) -> (f32, u
     (own.score, 1 + all.filter(|other| other.best_first(&own).is_lt()).count())
 }
 
-fn without(model: &dyn Recommender, names: &Names<'_>, why: &Why<'_>) -> Result<Without> {
+fn without<'a>(model: &dyn Recommender, names: &Names<'a>, why: &Why<'_>) -> Result<Without<'a>> {
     let history = query(names.log, why).history;
     let event = |&number: &usize| {
         number.checked_sub(1).and_then(|place| names.event(history, place)).ok_or_else(|| {
@@ -187,7 +187,7 @@ mod tests {
         .unwrap()
     }
 
-    fn ask(model: &dyn Recommender, log: &EventLog, without: &[usize]) -> Result<Account> {
+    fn ask<'a>(model: &dyn Recommender, log: &'a EventLog, without: &[usize]) -> Result<Account<'a>> {
         let as_of = Timestamp::from_millis(20 * 86_400_000);
         account(model, log, None, &Why { user: UserId(0), item: ItemId(2), as_of, without })
     }
@@ -202,7 +202,7 @@ mod tests {
             let after = ask(&*model, &rest, &[]).unwrap();
             let thought_away = before.without.unwrap();
             assert_eq!((thought_away.score, thought_away.rank), (after.answer.score, after.rank));
-            assert_eq!((thought_away.events[0].place, thought_away.events[0].item.as_str()), (2, "k"));
+            assert_eq!((thought_away.events[0].place, &*thought_away.events[0].item), (2, "k"));
         }
     }
 

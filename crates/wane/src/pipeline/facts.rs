@@ -62,7 +62,7 @@ pub struct Statement {
     /// Days with events within the horizon before that.
     pub former_days: u64,
     /// The events that it rests on, the newest first.
-    pub events: Vec<AnsweredEvent>,
+    pub events: Vec<AnsweredEvent<'static>>,
 }
 
 /// How an interest changes.
@@ -139,7 +139,8 @@ fn statements(names: &Names<'_>, history: History<'_>, keys: &Keys, profile: &Pr
             key.and_then(|key| keys.names.get(key as usize)) == own.forecast.key.as_ref() && key.is_some()
         };
         let places = (0..history.len()).rev().filter(|&place| is_own(history.items()[place]));
-        let events: Vec<AnsweredEvent> = places.filter_map(|place| names.event(history, place)).collect();
+        let events = places.filter_map(|place| names.event(history, place)).map(AnsweredEvent::into_owned);
+        let events: Vec<_> = events.collect();
         let event_type = most_frequent(&events);
         Statement { interest: own.forecast.clone(), event_type, trend, recent_days, former_days, events }
     };
@@ -184,7 +185,7 @@ fn days_within(interest: &Interest, from: f64, to: f64) -> u64 {
     within.map(|at| at.floor() as i64).collect::<BTreeSet<_>>().len() as u64
 }
 
-fn most_frequent(events: &[AnsweredEvent]) -> String {
+fn most_frequent(events: &[AnsweredEvent<'_>]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     events.iter().for_each(|event| *counts.entry(&event.event_type).or_default() += 1);
     // The first of equals by name.

@@ -322,13 +322,13 @@ fn recommendation(
     explanation: Explanation,
 ) -> Recommendation {
     let answer = names.answer(query, item, explanation);
-    let reason = |reason: crate::recommend::AnsweredReason| {
+    let reason = |reason: crate::recommend::AnsweredReason<'_>| {
         let item = reason.event.title.unwrap_or(reason.event.item);
         let label = format!("{} of {item}, {} ago", reason.event.event_type, format_days(reason.age_days));
-        Reason { label, event_type: reason.event.event_type, share: reason.share }
+        Reason { label, event_type: reason.event.event_type.into_owned(), share: reason.share }
     };
     Recommendation {
-        item: answer.title.unwrap_or(answer.item),
+        item: answer.title.unwrap_or(answer.item).into_owned(),
         score: f64::from(answer.score),
         reasons: answer.reasons.into_iter().map(reason).collect(),
         remainders: answer.remainder.into_iter().map(|(name, share)| (name.to_owned(), share)).collect(),

@@ -30,13 +30,13 @@ pub struct Asked<'a> {
 ///
 /// # Errors
 /// [`crate::Error::Setting`] for list settings out of range.
-pub fn answers(
+pub fn answers<'a>(
     model: &dyn Recommender,
-    log: &EventLog,
-    catalogue: Option<&Catalogue>,
+    log: &'a EventLog,
+    catalogue: Option<&'a Catalogue>,
     users: &[UserId],
     asked: &Asked<'_>,
-) -> Result<Vec<Answer>> {
+) -> Result<Vec<Answer<'a>>> {
     let names = Names { log, catalogue };
     let one = |scores: &mut Scores, user: &UserId| {
         answer(model, names, log.users().name(user.index()), log.history(*user), asked, scores)
@@ -48,14 +48,14 @@ pub fn answers(
 ///
 /// # Errors
 /// [`crate::Error::Setting`] for list settings out of range.
-pub fn answer(
+pub fn answer<'a>(
     model: &dyn Recommender,
-    names: Names<'_>,
-    user: &str,
+    names: Names<'a>,
+    user: &'a str,
     history: History<'_>,
     asked: &Asked<'_>,
     scores: &mut Scores,
-) -> Result<Answer> {
+) -> Result<Answer<'a>> {
     let query = Query { history: history.before(asked.as_of), as_of: asked.as_of, candidates: None };
     let filter = asked.filter.for_query(&query);
     let (best, explanations) = match asked.reasons {
@@ -70,14 +70,14 @@ pub fn answer(
         .into_iter()
         .zip(explanations)
         .map(|(Scored { item, score }, why)| names.answer(&query, item, Explanation { score, ..why }));
-    Ok(Answer { user: user.to_owned(), as_of: asked.as_of.to_string(), items: named.collect() })
+    Ok(Answer { user: user.into(), as_of: asked.as_of.to_string(), items: named.collect() })
 }
 
 /// Answers as a table: user, as_of, rank from 1, item, score. Reasons have their own form and stay in the answers.
 ///
 /// # Errors
 /// [`Error::Limit`] when the table is too large for one batch.
-pub fn answers_table(lists: &[Answer]) -> Result<RecordBatch> {
+pub fn answers_table(lists: &[Answer<'_>]) -> Result<RecordBatch> {
     let rows = || {
         lists.iter().flat_map(|list| (1u32..).zip(&list.items).map(move |(rank, item)| (list, rank, item)))
     };

@@ -1,5 +1,6 @@
 //! Recommendations as people and machines read them: names instead of numbers, reasons instead of faith.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -13,32 +14,32 @@ use crate::interest::Catalogue;
 
 /// The list for one user at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// The user's id.
-    pub user: String,
+    pub user: Cow<'a, str>,
     /// The moment, RFC 3339.
     pub as_of: String,
     /// Best first.
-    pub items: Vec<AnsweredItem>,
+    pub items: Vec<AnsweredItem<'a>>,
 }
 
 /// One recommended item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AnsweredItem {
+pub struct AnsweredItem<'a> {
     /// The item's id.
-    pub item: String,
+    pub item: Cow<'a, str>,
     /// The item's title, where the catalogue has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    pub title: Option<Cow<'a, str>>,
     /// The score; only its order has a meaning across items.
     pub score: f32,
     /// The shares of past events, greatest first.
-    pub reasons: Vec<AnsweredReason>,
+    pub reasons: Vec<AnsweredReason<'a>>,
     /// What is not due to one event, by name: `popularity`, `item`, ... With the reasons' shares it sums to the score.
     pub remainder: BTreeMap<&'static str, f64>,
 }
 
-impl AnsweredItem {
+impl AnsweredItem<'_> {
     /// All that speaks for or against the item, signs aside: what percentages are of. The score itself would not do, as
     /// it may be near 0 or below it.
     pub fn weight(&self) -> f64 {
@@ -57,11 +58,11 @@ impl AnsweredItem {
 
 /// One past event and what it adds to a score.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AnsweredReason {
+pub struct AnsweredReason<'a> {
     /// The event.
-    pub event: AnsweredEvent,
+    pub event: AnsweredEvent<'a>,
     /// How it speaks for the item: `self`, `covisit`, ...
-    pub relation: String,
+    pub relation: Cow<'static, str>,
     /// Age at the moment of the question, in days.
     pub age_days: f64,
     /// The weight that decay left of it.
@@ -72,19 +73,32 @@ pub struct AnsweredReason {
 
 /// A past event by name.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AnsweredEvent {
+pub struct AnsweredEvent<'a> {
     /// Its number in the user's history, oldest first, from 1.
     pub place: usize,
     /// The item acted on.
-    pub item: String,
+    pub item: Cow<'a, str>,
     /// Its title, where the catalogue has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    pub title: Option<Cow<'a, str>>,
     /// What was done.
     #[serde(rename = "type")]
-    pub event_type: String,
+    pub event_type: Cow<'a, str>,
     /// When, RFC 3339.
     pub time: String,
+}
+
+impl AnsweredEvent<'_> {
+    /// The same with names of its own.
+    pub fn into_owned(self) -> AnsweredEvent<'static> {
+        AnsweredEvent {
+            place: self.place,
+            item: self.item.into_owned().into(),
+            title: self.title.map(|title| title.into_owned().into()),
+            event_type: self.event_type.into_owned().into(),
+            time: self.time,
+        }
+    }
 }
 
 /// How a list is made from scores.
@@ -169,9 +183,9 @@ pub struct Names<'a> {
     pub catalogue: Option<&'a Catalogue>,
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
     /// One item of an answer, with its reasons greatest first.
-    pub fn answer(&self, query: &Query<'_>, item: ItemId, explanation: Explanation) -> AnsweredItem {
+    pub fn answer(&self, query: &Query<'_>, item: ItemId, explanation: Explanation) -> AnsweredItem<'a> {
         let mut reasons = explanation.reasons;
         reasons.sort_by(Reason::greatest_first);
         let mut remainder = BTreeMap::new();
@@ -187,7 +201,7 @@ impl Names<'_> {
                 .filter_map(|reason| {
                     Some(AnsweredReason {
                         event: self.event(query.history, reason.event)?,
-                        relation: reason.relation.into_owned(),
+                        relation: reason.relation,
                         age_days: reason.age_days,
                         decay: reason.decay,
                         share: reason.share,
@@ -199,22 +213,26 @@ impl Names<'_> {
     }
 
     /// The event at a place of a history, counted from 0.
-    pub fn event(&self, history: History<'_>, place: usize) -> Option<AnsweredEvent> {
+    pub fn event(&self, history: History<'_>, place: usize) -> Option<AnsweredEvent<'a>> {
         let event = history.get(place)?;
         Some(AnsweredEvent {
             place: place + 1,
             item: self.item(event.item),
             title: self.title(event.item),
-            event_type: self.log.event_types().get(event.event_type.index()).cloned().unwrap_or_default(),
+            event_type: self
+                .log
+                .event_types()
+                .get(event.event_type.index())
+                .map_or(Cow::default(), Cow::from),
             time: event.time.to_string(),
         })
     }
 
-    fn item(&self, item: ItemId) -> String {
-        self.log.items().name(item.index()).to_owned()
+    fn item(&self, item: ItemId) -> Cow<'a, str> {
+        self.log.items().name(item.index()).into()
     }
 
-    fn title(&self, item: ItemId) -> Option<String> {
-        self.catalogue?.title.get(item.index()).cloned().flatten()
+    fn title(&self, item: ItemId) -> Option<Cow<'a, str>> {
+        self.catalogue?.title.get(item.index())?.as_deref().map(Cow::from)
     }
 }

@@ -24,6 +24,7 @@ mod scores;
 mod search;
 mod settings;
 mod sparse_rows;
+mod sums;
 mod tifu_knn;
 mod top_k;
 pub(crate) mod trace;

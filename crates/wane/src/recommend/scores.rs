@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::sums::Sums;
 use crate::events::ItemId;
 
 /// Scores by item, with the list of items that were touched.
@@ -13,7 +14,7 @@ pub struct Scores {
     values: Vec<f32>,
     is_touched: Vec<bool>,
     touched: Vec<ItemId>,
-    spare: Option<Box<Self>>,
+    sums: Sums,
     copy: Option<Copy>,
 }
 
@@ -31,21 +32,20 @@ impl Scores {
             values: vec![0.0; n_items],
             is_touched: vec![false; n_items],
             touched: Vec::new(),
-            spare: None,
+            sums: Sums::default(),
             copy: None,
         }
     }
 
-    /// A cleared table of the same size, for sums on the way to scores. Given back, it serves the next question:
-    /// a table of all items would cost more to make than what a question touches of it.
-    pub(super) fn take_spare(&mut self) -> Box<Self> {
-        self.spare.take().unwrap_or_else(|| Box::new(Self::new(self.len())))
+    /// No sums yet, for those on the way to scores. Given back, their memory serves the next question.
+    pub(super) fn take_sums(&mut self) -> Sums {
+        std::mem::take(&mut self.sums)
     }
 
-    /// Gives back what [`Self::take_spare`] took.
-    pub(super) fn give_back(&mut self, mut spare: Box<Self>) {
-        spare.clear();
-        self.spare = Some(spare);
+    /// Gives back what [`Self::take_sums`] took.
+    pub(super) fn give_back_sums(&mut self, mut sums: Sums) {
+        sums.clear();
+        self.sums = sums;
     }
 
     /// A copy of a table. Given back as it was, it serves the next question: to copy a table of all items takes longer than to mend what a
@@ -89,13 +89,6 @@ impl Scores {
     pub fn set(&mut self, item: ItemId, score: f32) {
         self.touch(item);
         self.values[item.index()] = score;
-    }
-
-    /// Sets the score of an item back to 0 if it has one.
-    pub(super) fn silence(&mut self, item: ItemId) {
-        if self.is_touched(item) {
-            self.values[item.index()] = 0.0;
-        }
     }
 
     /// Replaces each score by what `change` makes of it.
@@ -163,11 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_spare_comes_back_cleared() {
-        let mut scores = Scores::new(3);
-        let mut spare = scores.take_spare();
-        spare.add(ItemId(1), 2.0);
-        scores.give_back(spare);
-        assert_eq!(scores.take_spare().values(), [0.0; 3]);
+    fn a_copy_comes_back_mended() {
+        let (table, mut scores): (Arc<[f32]>, _) = ([1.0, 2.0].into(), Scores::new(2));
+        let mut copy = scores.take_copy(&table);
+        copy[1] += 5.0;
+        scores.give_back_copy(&table, copy, &[ItemId(1)]);
+        assert_eq!(scores.take_copy(&table), [1.0, 2.0]);
+        let other: Arc<[f32]> = [3.0].into();
+        assert_eq!(scores.take_copy(&other), [3.0]);
     }
 }

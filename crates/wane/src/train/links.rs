@@ -1,5 +1,7 @@
 //! Relations as the model reads them: `self`, mined from the log, of items that are described alike, and given by the catalogue.
 
+use std::borrow::Cow;
+
 use super::Goal;
 use crate::events::{EventLog, ItemId};
 use crate::interest::{Catalogue, Departments, Features, Mined, Pairing, Relation, alike, alike_texts};
@@ -111,6 +113,13 @@ impl Link {
             links.push(link("together", together, Pairing::Together, false));
         }
         links
+    }
+
+    /// Its name for a reason, without a copy where every model has it.
+    pub fn label(&self) -> Cow<'static, str> {
+        let common = ["self", "follows", "precedes", "together", "alike", "alike-text"];
+        let own = common.into_iter().find(|name| *name == self.name);
+        own.map_or_else(|| Cow::Owned(self.name.clone()), Cow::Borrowed)
     }
 
     /// Whether it was mined from the log. Such a relation is what *other* users did: a user's own pairs would tell

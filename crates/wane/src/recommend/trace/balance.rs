@@ -30,7 +30,8 @@ use super::past::Past;
 use crate::error::{Error, Result};
 use crate::events::ItemId;
 use crate::recommend::search::dot as product;
-use crate::recommend::{Query, Question, Scores};
+use crate::recommend::sums::Sums;
+use crate::recommend::{Query, Question};
 use crate::train::{Group, Shape, Weights, add_scaled, asinh_all, dot, softmax};
 
 /// Standard deviation of the prior around what has been trained.
@@ -144,18 +145,15 @@ impl Balance {
             .par_iter()
             .zip(&kept.parts)
             .enumerate()
-            .map_init(
-                || Scores::new(model.weights.shape.items),
-                |scores, (number, (question, place))| {
-                    if let Some(parts) = place.get() {
-                        return parts.slope(&self.0);
-                    }
-                    let parts = Parts::of(model, question, number as u64, scores);
-                    let slope = parts.slope(&self.0);
-                    kept.keep(place, parts);
-                    slope
-                },
-            )
+            .map_init(Sums::default, |sums, (number, (question, place))| {
+                if let Some(parts) = place.get() {
+                    return parts.slope(&self.0);
+                }
+                let parts = Parts::of(model, question, number as u64, sums);
+                let slope = parts.slope(&self.0);
+                kept.keep(place, parts);
+                slope
+            })
             .collect();
         let mut total = Slope::of_prior(&self.0, &Self::even(model.weights.shape).0);
         slopes.iter().for_each(|slope| total.add(slope));
@@ -235,10 +233,10 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(model: &TraceModel, question: &Question<'_>, number: u64, scores: &mut Scores) -> Self {
+    fn of(model: &TraceModel, question: &Question<'_>, number: u64, sums: &mut Sums) -> Self {
         let query = Query { history: question.history, as_of: question.as_of, candidates: None };
         let past = model.past(&query);
-        let spoken = model.spoken_by_link(&past, scores);
+        let spoken = model.spoken_by_link(&past, sums);
         let (candidates, mut offsets) = match question.others {
             Some(others) => {
                 let candidates = sorted(others.iter().chain(&question.targets).copied());
@@ -350,10 +348,10 @@ fn multiply(one: &[f32], other: &[f32], into: &mut [f32]) {
 
 impl TraceModel {
     /// What each relation says, before it is saturated: items with their sums.
-    fn spoken_by_link(&self, past: &Past, sums: &mut Scores) -> Vec<Vec<(ItemId, f32)>> {
+    fn spoken_by_link(&self, past: &Past, sums: &mut Sums) -> Vec<Vec<(ItemId, f32)>> {
         let mut spoken = Vec::with_capacity(self.links.len());
         self.sum_links(past, None, sums, |_, sums| {
-            spoken.push(sums.touched().iter().map(|&item| (item, sums.get(item))).collect());
+            spoken.push(sums.iter().collect());
         });
         spoken
     }

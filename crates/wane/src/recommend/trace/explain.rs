@@ -205,7 +205,7 @@ impl TraceModel {
             for (number, part) in of_events {
                 found.add(factor * part, || {
                     self.write_coefficients(r, &past.events[number].event, &mut weights);
-                    past.reason(number, Cow::Owned(link.name.clone()), &weights, factor * part)
+                    past.reason(number, link.label(), &weights, factor * part)
                 });
             }
         }

@@ -11,8 +11,8 @@
 use super::TraceModel;
 use super::past::Past;
 use crate::events::{ItemId, Timestamp};
-use crate::recommend::Scores;
 use crate::recommend::search::dot;
+use crate::recommend::sums::Sums;
 use crate::train::{Group, Shape, Weights};
 
 /// Numbers of [`Group::Familiar`] by what they are for.
@@ -53,14 +53,14 @@ impl TraceModel {
         as_of: Timestamp,
         (past, state): (&Past, &[f32]),
         only: Option<&[ItemId]>,
-        sums: &mut Scores,
+        sums: &mut Sums,
         mut say: impl FnMut(ItemId, f32),
     ) {
         let familiarity = Familiarity::of(&self.weights);
         let mut items = self.familiar(past);
         if let Some(only) = only {
             sums.clear();
-            only.iter().for_each(|&item| sums.set(item, 0.0));
+            only.iter().for_each(|&item| sums.touch(item));
             items.retain(|&item| sums.is_touched(item));
         }
         let vector = self.mixed(state, |m| familiarity.scales[m]);

@@ -41,6 +41,7 @@ use std::sync::Arc;
 use pulp::Arch;
 
 use super::search::dot;
+use super::sums::Sums;
 use super::{Explanation, Parameters, Query, Recommender, Scored, Scores};
 use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
@@ -167,14 +168,14 @@ impl TraceModel {
         as_of: Timestamp,
         (past, state): (&Past, &[f32]),
         only: Option<&[ItemId]>,
-        sums: &mut Scores,
+        sums: &mut Sums,
         mut say: impl FnMut(ItemId, f32),
     ) {
         self.sum_links(past, only, sums, |r, sums| {
             let gain = self.weights.group(Group::Gains)[r];
-            let mut values: Vec<f32> = sums.touched().iter().map(|&item| sums.get(item)).collect();
+            let mut values: Vec<f32> = sums.iter().map(|(_, sum)| sum).collect();
             asinh_all(&mut values);
-            sums.touched().iter().zip(values).for_each(|(&item, value)| say(item, gain * value));
+            sums.iter().zip(values).for_each(|((item, _), value)| say(item, gain * value));
         });
         self.say_familiar(as_of, (past, state), only, sums, say);
     }
@@ -184,13 +185,13 @@ impl TraceModel {
         &self,
         past: &Past,
         only: Option<&[ItemId]>,
-        sums: &mut Scores,
-        mut give: impl FnMut(usize, &Scores),
+        sums: &mut Sums,
+        mut give: impl FnMut(usize, &Sums),
     ) {
         let mut weights = Vec::new();
         for (r, link) in self.links.iter().enumerate() {
             sums.clear();
-            only.unwrap_or_default().iter().for_each(|&item| sums.set(item, 0.0));
+            only.unwrap_or_default().iter().for_each(|&item| sums.touch(item));
             for number in 0..past.reached(link.reach) {
                 let from = past.events[number].event.item;
                 // A history may hold items that came after the fit.
@@ -223,7 +224,7 @@ impl Recommender for TraceModel {
         let past = self.past(query);
         let state = self.state(&past);
         let said = (&past, &state[..]);
-        let mut sums = scores.take_spare();
+        let mut sums = scores.take_sums();
         if let Some(candidates) = query.candidates {
             let candidates: Vec<ItemId> =
                 candidates.iter().copied().filter(|item| item.index() < self.n_items()).collect();
@@ -238,7 +239,7 @@ impl Recommender for TraceModel {
             self.write_offsets(query.as_of, table);
             self.speak(query.as_of, said, None, &mut sums, |item, share| table[item.index()] += share);
         }
-        scores.give_back(sums);
+        scores.give_back_sums(sums);
         self.add_vectors(&self.mixed(&state, |_| 1.0), scores);
     }
 

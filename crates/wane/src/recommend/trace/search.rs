@@ -51,7 +51,7 @@ impl TraceModel {
         let state = self.state(past);
         let (said, vector) = ((past, &state[..]), self.mixed(&state, |_| 1.0));
         let offsets = self.offsets(query.as_of);
-        let mut sums = scores.take_spare();
+        let mut sums = scores.take_sums();
         let best = match index {
             SearchIndex::Exact(index) => {
                 let (mut with_relations, mut written) = (scores.take_copy(&offsets), Vec::new());
@@ -77,7 +77,7 @@ impl TraceModel {
                 merged(spoken_of, index.best(&vector, &offsets, k, is_other), k)
             }
         };
-        scores.give_back(sums);
+        scores.give_back_sums(sums);
         best
     }
 
@@ -128,6 +128,7 @@ mod tests {
     use super::*;
     use crate::events::{EventTypeId, History};
     use crate::interest::{Features, Relation};
+    use crate::recommend::sums::Sums;
     use crate::recommend::{ApproximateIndex, Goal, Recommender, score_all};
     use crate::train::{Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn large_catalogues_are_searched_nearly_and_what_relations_speak_of_surely() {
         let model = model();
-        let (mut scores, mut sums) = (Scores::new(ITEMS), Scores::new(ITEMS));
+        let (mut scores, mut sums) = (Scores::new(ITEMS), Sums::default());
         let keep = |item: ItemId| !item.0.is_multiple_of(3);
         let (mut hits, mut asked) = (0, 0);
         for user in 0..60 {

@@ -1,0 +1,155 @@
+//! Sums by item, where few of many items have one.
+//!
+//! What relations say to a question is some thousand sums. A table of all items ([`Scores`](super::Scores)) has them far apart, where no cache near the core
+//! holds them: each is waited for. Here they lie together, and a small table finds them by a hash of the item (multiplicative, with linear
+//! probing). They are given in the order in which they were touched, so that what is summed up of them does not depend on the hash.
+
+use crate::events::ItemId;
+
+/// Places of the table at first.
+const FIRST: usize = 64;
+
+/// The sums.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sums {
+    /// By hash: numbers of entries from 1, and 0 where there is none. A power of two, twice as many as entries at least.
+    places: Vec<u32>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    item: ItemId,
+    sum: f32,
+    place: u32,
+}
+
+impl Sums {
+    /// Forgets all, in time proportional to what was touched.
+    pub(super) fn clear(&mut self) {
+        for entry in self.entries.drain(..) {
+            self.places[entry.place as usize] = 0;
+        }
+    }
+
+    /// Adds to the sum of an item.
+    #[inline]
+    pub(super) fn add(&mut self, item: ItemId, share: f32) {
+        let number = self.touched_entry(item);
+        self.entries[number].sum += share;
+    }
+
+    /// Sees to it that an item has a sum.
+    pub(super) fn touch(&mut self, item: ItemId) {
+        self.touched_entry(item);
+    }
+
+    /// The sum of an item is 0 again, if it has one.
+    pub(super) fn silence(&mut self, item: ItemId) {
+        if let Ok(number) = self.find(item) {
+            self.entries[number].sum = 0.0;
+        }
+    }
+
+    /// Whether an item has a sum, even if that is 0.
+    #[inline]
+    pub(super) fn is_touched(&self, item: ItemId) -> bool {
+        self.find(item).is_ok()
+    }
+
+    /// All sums, in the order in which their items were touched.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (ItemId, f32)> + '_ {
+        self.entries.iter().map(|entry| (entry.item, entry.sum))
+    }
+
+    #[inline]
+    fn touched_entry(&mut self, item: ItemId) -> usize {
+        if 2 * self.entries.len() >= self.places.len() {
+            self.grow();
+        }
+        match self.find(item) {
+            Ok(number) => number,
+            Err(place) => {
+                self.entries.push(Entry { item, sum: 0.0, place: place as u32 });
+                self.places[place] = self.entries.len() as u32;
+                self.entries.len() - 1
+            }
+        }
+    }
+
+    /// The entry of an item, or the free place where it would be looked for.
+    #[inline]
+    fn find(&self, item: ItemId) -> Result<usize, usize> {
+        let last = self.places.len().wrapping_sub(1);
+        let mut place = hash(item) & last;
+        while let Some(&number) = self.places.get(place) {
+            match number.checked_sub(1) {
+                None => return Err(place),
+                Some(number) if self.entries[number as usize].item == item => return Ok(number as usize),
+                Some(_) => place = (place + 1) & last,
+            }
+        }
+        Err(place)
+    }
+
+    fn grow(&mut self) {
+        self.places = vec![0; (2 * self.places.len()).max(FIRST)];
+        let last = self.places.len() - 1;
+        for (number, entry) in (1..).zip(&mut self.entries) {
+            let mut place = hash(entry.item) & last;
+            while self.places[place] != 0 {
+                place = (place + 1) & last;
+            }
+            self.places[place] = number;
+            entry.place = place as u32;
+        }
+    }
+}
+
+/// The upper bits of a product are well mixed; they are brought down.
+#[inline]
+fn hash(item: ItemId) -> usize {
+    let mixed = item.0.wrapping_mul(0x9E37_79B1);
+    (mixed ^ (mixed >> 15)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// As a list that is looked through would have it, again and again.
+        #[test]
+        fn are_those_of_a_list(
+            rounds in proptest::collection::vec(
+                proptest::collection::vec((0u8..4, prop_oneof![0u32..40, any::<u32>()], -3i8..4), 0..300), 1..4)
+        ) {
+            let mut sums = Sums::default();
+            for round in rounds {
+                sums.clear();
+                let mut list: Vec<(ItemId, f32)> = Vec::new();
+                for (what, item, share) in round {
+                    let (item, share) = (ItemId(item), f32::from(share));
+                    let place = list.iter().position(|own| own.0 == item);
+                    prop_assert_eq!(sums.is_touched(item), place.is_some());
+                    match (what, place) {
+                        (0, Some(place)) => list[place].1 = 0.0,
+                        (0, None) => {}
+                        (1, None) => list.push((item, 0.0)),
+                        (1, Some(_)) => {}
+                        (_, None) => list.push((item, share)),
+                        (_, Some(place)) => list[place].1 += share,
+                    }
+                    match what {
+                        0 => sums.silence(item),
+                        1 => sums.touch(item),
+                        _ => sums.add(item, share),
+                    }
+                }
+                prop_assert_eq!(sums.iter().collect::<Vec<_>>(), list);
+            }
+        }
+    }
+}
