@@ -5,11 +5,12 @@
 //! least one); who asks before its end is told to come back. What cannot be fitted is remembered, for a model does not change.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::thread::{Builder, JoinHandle, available_parallelism};
+use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
-use wane::pipeline::{Interests, LiveModel};
+use wane::pipeline::Interests;
 
+use crate::aside::aside;
 use crate::error::{Error, Result};
 use crate::models::{Model, Newest};
 
@@ -81,7 +82,9 @@ fn fit(waiting: &Weak<Newest>, fitting: &Fitting, name: &str) {
     let Some(fitted) = waiting.upgrade().map(|newest| newest.get()) else { return };
     let start = Instant::now();
     tracing::info!(model = name, "interests are being fitted");
-    let found = fit_apart(&fitted.model);
+    let model = fitted.model.as_fitted();
+    let found =
+        aside(|| Interests::fit(&model.log, model.catalogue.as_deref())).map_err(|error| error.to_string());
     let seconds = start.elapsed().as_secs_f64();
     match &found {
         Ok(interests) => {
@@ -91,16 +94,6 @@ fn fit(waiting: &Weak<Newest>, fitting: &Fitting, name: &str) {
     }
     // Nobody else sets it.
     let _ = fitting.found.set(found);
-}
-
-/// Fits on threads of its own, so that no question waits behind it.
-fn fit_apart(model: &LiveModel) -> std::result::Result<Interests, String> {
-    let threads = available_parallelism().map_or(1, |cores| (cores.get() / 4).max(1));
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| error.to_string())?;
-    let fitted = model.as_fitted();
-    pool.install(|| Interests::fit(&fitted.log, fitted.catalogue.as_deref()))
-        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

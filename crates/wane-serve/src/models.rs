@@ -20,6 +20,7 @@ use wane::interest::{Catalogue, CatalogueRow};
 use wane::pipeline::{Asked, Live, LiveModel, answer};
 use wane::recommend::{Backfill, Filter, FilterSettings, ListSettings, Names, Recommender, Scores};
 
+use crate::aside::aside;
 use crate::error::{Error, Result};
 use crate::history::Histories;
 use crate::interests::{self, Fitting};
@@ -85,7 +86,7 @@ impl Model {
     pub(crate) fn count_without(&self, users: HashSet<UserId>) -> Result<usize> {
         let new = users.difference(&self.newest.get().without).count();
         if new > 0 {
-            let model = self.fitted.model.without(|user| users.contains(&user))?;
+            let model = aside(|| self.fitted.model.without(|user| users.contains(&user)))?;
             self.newest.set(Fitted { model, without: users });
         }
         Ok(new)
