@@ -178,8 +178,10 @@ impl Engine {
     /// # Errors
     /// As [`Engine::append`].
     pub async fn erase(&self, user: String) -> Result<Erased> {
-        let erased = self.writer.erase(user).await?;
-        self.recount.owe();
+        let erased = self.writer.erase(user.clone()).await?;
+        if self.models.all().iter().any(|model| !model.counts_are_without(&user)) {
+            self.recount.owe();
+        }
         Ok(erased)
     }
 

@@ -1,8 +1,9 @@
 //! What models counted of users who were erased is taken out of the counts: popularity, relations that are mined, neighbourhoods.
 //!
 //! A thread of its own counts again, without all who were erased until it begins; what answers is then replaced whole. It begins with the
-//! first erasure, a start, or another model, and rests after that [`REST`] times as long as it took: who erases users without end costs a
-//! tenth of one processor. A count begins so early and takes so long, which is what may pass until an erased user speaks in none.
+//! erasure of someone who was counted, a start, or another model, and rests after that [`REST`] times as long as it took: erasures without
+//! end cost a tenth of the time. So a user speaks in counts for as long as one takes, or where others were erased just before, eleven times
+//! as long.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
