@@ -48,6 +48,13 @@ use crate::requests::{
 use crate::settings::Limits;
 use crate::store::Erased;
 
+/// What an item of a list takes as JSON, about, without its reasons.
+const BYTES_OF_ITEM: usize = 200;
+/// What a reason takes.
+const BYTES_OF_REASON: usize = 220;
+/// Room for an answer that is made beforehand, at most.
+const MOST_ROOM: usize = 64 << 10;
+
 /// A route, as it is written here and nowhere else: what is not in [`ROUTES`] is not served, and what is there says who may ask for it.
 pub struct Route {
     /// GET, POST, …; a GET answers HEAD too.
@@ -134,6 +141,16 @@ impl<'a> List<'a> {
             items: found.answer.items.iter().map(|item| ListedItem::of(item, explain)).collect(),
             took_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
         }
+    }
+}
+
+impl List<'_> {
+    /// The list as an answer. Its buffer has room for most from the beginning: a long text would be moved again and again.
+    fn answer(&self, asked: &Recommend) -> Result<Response> {
+        let of_item = BYTES_OF_ITEM + asked.reasons.map_or(0, |most| most.saturating_mul(BYTES_OF_REASON));
+        let mut body = Vec::with_capacity(asked.k.saturating_mul(of_item).min(MOST_ROOM));
+        serde_json::to_writer(&mut body, self).map_err(|error| Error::field("answer", error))?;
+        Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
     }
 }
 
@@ -249,7 +266,7 @@ async fn recommend(
     let start = Instant::now();
     let asked = parsed::<WrittenRecommend>(&body)?.checked(engine.now())?;
     at_most("k", limits.k, asked.k)?;
-    engine.recommend(&asked, |found| Json(List::of(found, &asked, start)).into_response())
+    engine.recommend(&asked, |found| List::of(found, &asked, start).answer(&asked))?
 }
 
 async fn recommend_batch(
@@ -285,7 +302,7 @@ async fn similar(
     let kind = engine.usual_type(&item)?;
     let asked = written.checked(item, kind, engine.now())?;
     at_most("k", limits.k, asked.k)?;
-    engine.recommend(&asked, |found| Json(List::of(found, &asked, start)).into_response())
+    engine.recommend(&asked, |found| List::of(found, &asked, start).answer(&asked))?
 }
 
 async fn add_feedback(

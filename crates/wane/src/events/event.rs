@@ -43,16 +43,21 @@ impl Timestamp {
     pub fn plus_days(self, days: f64) -> Self {
         Self(self.0.saturating_add((days * MILLIS_PER_DAY as f64) as i64))
     }
+
+    /// RFC 3339 in UTC; milliseconds are written only where there are any.
+    pub fn to_rfc3339(self) -> String {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(time) if self.0 % 1000 == 0 => time.to_rfc3339_opts(SecondsFormat::Secs, true),
+            Some(time) => time.to_rfc3339_opts(SecondsFormat::Millis, true),
+            None => format!("{} ms", self.0),
+        }
+    }
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC; milliseconds are written only where there are any.
+    /// As [`Self::to_rfc3339`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match DateTime::<Utc>::from_timestamp_millis(self.0) {
-            Some(time) if self.0 % 1000 == 0 => f.write_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true)),
-            Some(time) => f.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true)),
-            None => write!(f, "{} ms", self.0),
-        }
+        f.write_str(&self.to_rfc3339())
     }
 }
 

@@ -224,7 +224,7 @@ impl<'a> Names<'a> {
                 .event_types()
                 .get(event.event_type.index())
                 .map_or(Cow::default(), Cow::from),
-            time: event.time.to_string(),
+            time: event.time.to_rfc3339(),
         })
     }
 
