@@ -42,6 +42,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SMALL: i64 = 16 << 20;
 /// How long an erasure waits for readers, and all who write with it.
 const PATIENCE_WITH_READERS: Duration = Duration::from_millis(200);
+/// Pages in the log (16 MB) after which they are written to their places, which takes longer than any commit: the more at once, the more of
+/// them are written once for all.
+const LOGGED_PAGES: i64 = 4_000;
 const TABLES: &str = "
     CREATE TABLE events (
         user TEXT NOT NULL, arrival INTEGER NOT NULL, time INTEGER NOT NULL, item TEXT NOT NULL, type TEXT NOT NULL,
@@ -446,6 +449,7 @@ fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<
     // Before the first table: later it has no effect.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", LOGGED_PAGES, |_| Ok(()))?;
     // Not OFF: a power cut may cost the last events, but never the file.
     let synchronous = if durability == Durability::Fsync { "FULL" } else { "NORMAL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
