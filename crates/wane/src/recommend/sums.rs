@@ -1,8 +1,9 @@
 //! Sums by item, where few of many items have one.
 //!
-//! What relations say to a question is some thousand sums. A table of all items ([`Scores`](super::Scores)) has them far apart, where no cache near the core
-//! holds them: each is waited for. Here they lie together, and a small table finds them by a hash of the item (multiplicative, with linear
-//! probing). They are given in the order in which they were touched, so that what is summed up of them does not depend on the hash.
+//! What relations say to a question is some thousand sums. A table of all items ([`Scores`](super::Scores)) has them far apart, where
+//! no cache near the core holds them: each is waited for. Here they lie together, and a small table finds them by a hash of the item
+//! (multiplicative, with linear probing). They are given in the order in which they were touched, so that what is summed up of them
+//! does not depend on the hash.
 
 use crate::events::ItemId;
 
