@@ -173,7 +173,7 @@ impl Engine {
     }
 
     /// Takes a user out of the state. The model's own log is not touched, and speaks of the user no more: at once where the user is asked
-    /// for, and in what is counted of all users when that was [counted again](mod@crate::recount).
+    /// for, and in what is counted of all users when that was counted again: see [`Engine::counts_are_without`].
     ///
     /// # Errors
     /// As [`Engine::append`].
