@@ -189,9 +189,9 @@ fn hold_out_in_words(former: Option<&Former>, held_out: &HeldOut) -> String {
         Targets::NextBasket => "each user's next basket",
         Targets::NextItem | Targets::All => "each user's next item",
     };
-    let (asked_of, all) = held_out.cases;
-    let thinned = if asked_of < all {
-        format!("; {} of {} questions, taken evenly", count(asked_of as u64), count(all as u64))
+    let (cases, all) = held_out.cases;
+    let thinned = if cases < all {
+        format!("; {} of {} questions, taken evenly", count(cases as u64), count(all as u64))
     } else {
         String::new()
     };

@@ -111,8 +111,6 @@ impl Worker {
             }
         };
         let answer = match answer {
-            // An item that is not there cannot be taken out.
-            Ok((404, _)) if matches!(what, What::Say(_, None)) => Some(Value::Null),
             Ok((200..=202, body)) => {
                 Some(serde_json::from_str::<Value>(&body).map_err(|error| error.to_string())?)
             }

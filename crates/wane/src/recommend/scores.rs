@@ -15,12 +15,12 @@ pub struct Scores {
     is_touched: Vec<bool>,
     touched: Vec<ItemId>,
     sums: Sums,
-    copy: Option<Copy>,
+    copy: Option<TableCopy>,
 }
 
 /// A copy of a table, to write on.
 #[derive(Debug, Clone)]
-struct Copy {
+struct TableCopy {
     of: Arc<[f32]>,
     values: Vec<f32>,
 }
@@ -58,7 +58,7 @@ impl Scores {
     /// Gives back what [`Self::take_copy`] took, having put back from the table what was written in some places.
     pub(super) fn give_back_copy(&mut self, of: &Arc<[f32]>, mut values: Vec<f32>, written: &[ItemId]) {
         written.iter().for_each(|item| values[item.index()] = of[item.index()]);
-        self.copy = Some(Copy { of: Arc::clone(of), values });
+        self.copy = Some(TableCopy { of: Arc::clone(of), values });
     }
 
     /// Clears the table in time proportional to what was touched.

@@ -116,7 +116,11 @@ proptest! {
         prop_assert!(model.search(&named, k, &keep, &mut scores).is_none());
         let backed = Backfill::new(Box::new(model), &log(n_backed));
         let all = score_all(&backed, &query, k, &keep, &mut scores);
-        prop_assert_eq!(backed.best(&query, k, &keep, &mut scores), all);
+        prop_assert_eq!(&backed.best(&query, k, &keep, &mut scores), &all);
+        if let Some((found, explanations)) = backed.search_and_explain(&query, k, &keep, 3, &mut scores) {
+            let items: Vec<ItemId> = found.iter().map(|scored| scored.item).collect();
+            prop_assert_eq!((found, explanations), (all, backed.explain_best(&query, &items, 3)));
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A fitted trace model that counts anew in another log of the same items: the log without users who were erased, say.
 //!
-//! Counted are popularity, and the relations that are mined. All that was learned stays, and so does what is said of items: it belongs
-//! to no user alone, and the next fit learns it again.
+//! Counted are popularity, and the relations that are mined. All that was learned stays, and so does what is said of items, with what was
+//! chosen by how often they were visited: departments, and to which items of many alike ones there are links. The next fit does all of it
+//! again.
 
 use std::sync::Arc;
 

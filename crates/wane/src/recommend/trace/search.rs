@@ -3,8 +3,8 @@
 //! - A score is `q . e_j + o_j`. Most items' `o_j` is the offset `b_j + sum_h p_h log(1 + c_jh)` of the moment; relations add
 //!   to it for a few thousand items. That is what [`SearchIndex`] finds.
 //! - The exact index is given all `o_j`, as it reads everything anyway: a copy of the offsets, kept from question to question, with what
-//!   relations add. The approximate one shall not read everything: it is asked for the best of the items of which no relation speaks, those
-//!   of which one does are scored one by one, and the two lists are merged.
+//!   relations add. The approximate one shall not read everything: it is asked for the best of the items of which no relation speaks,
+//!   those of which one does are scored one by one, and the two lists are merged.
 //! - The filter is asked within both searches, so a list is as long as the filter lets it be.
 //! - Offsets change with the bins of the popularity table only. The last bin holds every moment after the training
 //!   log, thus nearly every question of a server: its offsets are kept. An earlier moment costs a pass over the items.
