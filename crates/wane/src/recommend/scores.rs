@@ -55,9 +55,10 @@ impl Scores {
         kept.map_or_else(|| of.to_vec(), |copy| copy.values)
     }
 
-    /// Gives back what [`Self::take_copy`] took, having put back from the table what was written in some places.
-    pub(super) fn give_back_copy(&mut self, of: &Arc<[f32]>, mut values: Vec<f32>, written: &[ItemId]) {
-        written.iter().for_each(|item| values[item.index()] = of[item.index()]);
+    /// Gives back what [`Self::take_copy`] took, and what stood there before each change, in the order of the changes.
+    pub(super) fn give_back_copy(&mut self, of: &Arc<[f32]>, mut values: Vec<f32>, former: &[(ItemId, f32)]) {
+        // The first change of an item is taken back last.
+        former.iter().rev().for_each(|(item, value)| values[item.index()] = *value);
         self.copy = Some(TableCopy { of: Arc::clone(of), values });
     }
 
@@ -160,7 +161,8 @@ mod tests {
         let (table, mut scores): (Arc<[f32]>, _) = ([1.0, 2.0].into(), Scores::new(2));
         let mut copy = scores.take_copy(&table);
         copy[1] += 5.0;
-        scores.give_back_copy(&table, copy, &[ItemId(1)]);
+        copy[1] += 1.0;
+        scores.give_back_copy(&table, copy, &[(ItemId(1), 2.0), (ItemId(1), 7.0)]);
         assert_eq!(scores.take_copy(&table), [1.0, 2.0]);
         let other: Arc<[f32]> = [3.0].into();
         assert_eq!(scores.take_copy(&other), [3.0]);

@@ -21,6 +21,9 @@
 //! or `b` of infinity, thus a bound that excludes nothing. Adding an offset rounds monotonically, so the bound of the dot product plus
 //! the offset bounds the score as it is computed, to the last bit.
 //!
+//! Steps and lengths are kept to 16 bits (the upper halves of floats, rounded up; codes are made for the step as it is kept): what a scan
+//! reads is what it takes.
+//!
 //! Sixteen vectors make a block, two places of each at a time: so their integer products are summed side by side in
 //! registers (`pmaddwd` on x86 with AVX2 or AVX-512), nothing is summed across, and the bounds are the same on every machine.
 
@@ -37,6 +40,12 @@ pub(super) const LANES: usize = 16;
 
 /// The most places a vector may have: more could overflow the integer sums.
 pub(super) const MAX_DIM: usize = 65_536;
+
+/// Blocks whose bounds are worked out, level by level, before any of their items is looked at: one after another what is read is known
+/// beforehand, and is on its way while the last is worked on.
+const TOGETHER: usize = 64;
+/// One of so many of the blocks that were scanned is scanned together next, up to [`TOGETHER`].
+const RISING: usize = 4;
 
 const ITEM_CODES: f64 = 127.0;
 const SHORTEST: f64 = 1e-18;
@@ -76,11 +85,22 @@ struct Level {
     worst: f64,
 }
 
+/// One line of the cache: the upper halves of floats, which the lower halves are 0 of.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
 struct Errors {
-    step: Lanes<f32>,
-    rest: Lanes<f32>,
+    step: Lanes<u16>,
+    rest: Lanes<u16>,
+}
+
+/// The upper half of the least float not below a number (not negative) of which only an upper half is not 0.
+fn half_above(value: f32) -> u16 {
+    let bits = value.to_bits();
+    ((bits >> 16) + u32::from(bits & 0xffff != 0)) as u16
+}
+
+fn of_half(half: u16) -> f32 {
+    f32::from_bits(u32::from(half) << 16)
 }
 
 /// A rounded question, for each level.
@@ -151,13 +171,13 @@ impl Level {
             .par_chunks_exact_mut(pairs)
             .enumerate()
             .map(|(block, codes)| {
-                let mut errors = Errors { step: [0.0; LANES], rest: [0.0; LANES] };
+                let mut errors = Errors { step: [0; LANES], rest: [0; LANES] };
                 let mut worst = 0.0f64;
                 for lane in 0..LANES.min(n_rows - block * LANES) {
                     let own = round_vector(&axes, row(block * LANES + lane), |place, code| {
                         codes[place / 2].0[2 * lane + place % 2] = code;
                     });
-                    (errors.step[lane], errors.rest[lane]) = (own.step, own.rest);
+                    (errors.step[lane], errors.rest[lane]) = (half_above(own.step), half_above(own.rest));
                     worst = worst.max(own.left);
                 }
                 (errors, worst)
@@ -214,7 +234,7 @@ fn round_vector(axes: &Axes, vector: &[f32], mut put: impl FnMut(usize, i8)) -> 
         return Rounded { step: 0.0, rest: f32::INFINITY, left: 0.0 };
     }
     let mut along = axes.along(vector);
-    let step = step_of(&along, ITEM_CODES).max((FINEST * length) as f32);
+    let step = of_half(half_above(step_of(&along, ITEM_CODES).max((FINEST * length) as f32)));
     for (place, value) in along.iter_mut().enumerate() {
         let code = (*value / f64::from(step)).round().clamp(-ITEM_CODES, ITEM_CODES);
         put(place, code as i8);
@@ -262,8 +282,9 @@ impl Machine for Plain {
         }
         let mut reached = 0;
         for (lane, sum) in sums.into_iter().enumerate() {
-            let coded = block.errors.step[lane] * (query.step * sum as f32 + query.per_step);
-            let bound = coded + query.per_rest * block.errors.rest[lane] + offsets[lane];
+            let [step, rest] = [block.errors.step[lane], block.errors.rest[lane]].map(of_half);
+            let coded = step * (query.step * sum as f32 + query.per_step);
+            let bound = coded + query.per_rest * rest + offsets[lane];
             reached |= u16::from(bound >= bar || bound.is_nan()) << lane;
         }
         reached
@@ -288,12 +309,16 @@ impl Machine for pulp::x86::V3 {
             let both: [pulp::f32x8; 2] = pulp::cast(*values);
             both[half]
         };
+        let float = |values: &Lanes<u16>, half: usize| -> pulp::f32x8 {
+            let both: [pulp::u16x8; 2] = pulp::cast(*values);
+            pulp::cast(self.shl_const_u32x8::<16>(self.convert_u16x8_to_u32x8(both[half])))
+        };
         let mut reached = 0;
         for (number, sum) in sums.into_iter().enumerate() {
             let sum = self.mul_f32x8(all(query.step), self.convert_i32x8_to_f32x8(sum));
             let coded =
-                self.mul_f32x8(half(&block.errors.step, number), self.add_f32x8(sum, all(query.per_step)));
-            let rest = self.mul_f32x8(all(query.per_rest), half(&block.errors.rest, number));
+                self.mul_f32x8(float(&block.errors.step, number), self.add_f32x8(sum, all(query.per_step)));
+            let rest = self.mul_f32x8(all(query.per_rest), float(&block.errors.rest, number));
             let bound = self.add_f32x8(self.add_f32x8(coded, rest), half(offsets, number));
             let is_reached = self.cmp_not_lt_f32x8(bound, all(bar));
             reached |= (self.avx._mm256_movemask_ps(pulp::cast(is_reached)) as u16) << (8 * number);
@@ -313,9 +338,12 @@ impl Machine for pulp::x86::V4 {
             sum = self.wrapping_add_i32x16(sum, self.multiply_wrapping_add_adjacent_i16x32(codes, pairs));
         }
         let all = |value| self.splat_f32x16(value);
+        let float = |values: &Lanes<u16>| -> pulp::f32x16 {
+            pulp::cast(self.shl_const_u32x16::<16>(self.convert_u16x16_to_u32x16(pulp::cast(*values))))
+        };
         let sum = self.mul_f32x16(all(query.step), self.convert_i32x16_to_f32x16(sum));
-        let coded = self.mul_f32x16(pulp::cast(block.errors.step), self.add_f32x16(sum, all(query.per_step)));
-        let rest = self.mul_f32x16(all(query.per_rest), pulp::cast(block.errors.rest));
+        let coded = self.mul_f32x16(float(&block.errors.step), self.add_f32x16(sum, all(query.per_step)));
+        let rest = self.mul_f32x16(all(query.per_rest), float(&block.errors.rest));
         let bound = self.add_f32x16(self.add_f32x16(coded, rest), pulp::cast(*offsets));
         self.cmp_not_lt_f32x16(bound, all(bar)).0
     }
@@ -339,22 +367,36 @@ impl<'o, O: Fn(usize) -> &'o Lanes<f32>, R: FnMut(usize) -> f32, M: Machine> Nul
 
     #[inline(always)]
     fn call(mut self) {
-        let (levels, queries) = (&self.codes.levels, &self.query.levels);
-        for block in self.blocks {
-            let offsets = (self.offsets)(block);
-            let mut reached = u16::MAX;
-            for (level, query) in levels.iter().zip(queries) {
-                let codes = &level.codes[block * level.pairs..][..level.pairs];
-                let of_level = Block { codes, errors: &level.errors[block] };
-                reached &= self.machine.reach(of_level, query, offsets, self.bar);
-                if reached == 0 {
-                    break;
+        let (mut left, mut scanned) = ([(0usize, 0u16); TOGETHER], 0);
+        let Range { mut start, end } = self.blocks;
+        while start < end {
+            // The bar rises fast at first.
+            let together = (scanned / RISING).clamp(1, TOGETHER).min(end - start);
+            for (left, block) in left.iter_mut().zip(start..start + together) {
+                *left = (block, u16::MAX);
+            }
+            let mut n_left = together;
+            for (level, query) in self.codes.levels.iter().zip(&self.query.levels) {
+                let mut n_reached = 0;
+                for place in 0..n_left {
+                    let (block, reached) = left[place];
+                    let codes = &level.codes[block * level.pairs..][..level.pairs];
+                    let of_level = Block { codes, errors: &level.errors[block] };
+                    let reached =
+                        reached & self.machine.reach(of_level, query, (self.offsets)(block), self.bar);
+                    // Without a branch: which blocks are excluded cannot be foreseen.
+                    left[n_reached] = (block, reached);
+                    n_reached += usize::from(reached != 0);
+                }
+                n_left = n_reached;
+            }
+            for &(block, mut reached) in &left[..n_left] {
+                while reached != 0 {
+                    self.bar = (self.reach)(block * LANES + reached.trailing_zeros() as usize);
+                    reached &= reached - 1;
                 }
             }
-            while reached != 0 {
-                self.bar = (self.reach)(block * LANES + reached.trailing_zeros() as usize);
-                reached &= reached - 1;
-            }
+            (start, scanned) = (start + together, scanned + together);
         }
     }
 }
@@ -376,7 +418,8 @@ mod tests {
             bar in -2f32..2.0,
         ) {
             let codes: Vec<PairCodes> = codes.into_iter().map(PairCodes).collect();
-            let mut own = Errors { step: [0.0; LANES], rest: [0.0; LANES] };
+            let errors = errors.map(half_above);
+            let mut own = Errors { step: [0; LANES], rest: [0; LANES] };
             own.step.copy_from_slice(&errors[..LANES]);
             own.rest.copy_from_slice(&errors[LANES..]);
             let block = Block { codes: &codes, errors: &own };
@@ -388,6 +431,15 @@ mod tests {
             if let Some(simd) = pulp::x86::V4::try_new() {
                 prop_assert_eq!(simd.vectorize(|| simd.reach(block, &query, &offsets, bar)), plain);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn halves_are_never_below(value in prop_oneof![0f32..3e38, 0f32..1e-30, Just(f32::INFINITY), Just(0.0)]) {
+            let above = of_half(half_above(value));
+            prop_assert!(above >= value && (above <= value * (1.0 + 1.0 / 128.0) || value < f32::MIN_POSITIVE));
+            prop_assert_eq!(half_above(above), half_above(value));
         }
     }
 

@@ -188,22 +188,32 @@ impl TraceModel {
         sums: &mut Sums,
         mut give: impl FnMut(usize, &Sums),
     ) {
-        let mut weights = Vec::new();
+        let (mut weights, mut told, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for (r, link) in self.links.iter().enumerate() {
             sums.clear();
             only.unwrap_or_default().iter().for_each(|&item| sums.touch(item));
-            for number in 0..past.reached(link.reach) {
-                let from = past.events[number].event.item;
+            // Rows lie far apart in memory: read one after another, with nothing to be done between, many are on their way at once.
+            told.clear();
+            ends.clear();
+            for past in &past.events[..past.reached(link.reach)] {
                 // A history may hold items that came after the fit.
-                if from.index() >= self.n_items() {
+                if past.event.item.index() < self.n_items() {
+                    link.strengths(past.event.item, |to, strength| told.push((to, strength)));
+                }
+                ends.push(told.len());
+            }
+            let mut start = 0;
+            for (number, end) in ends.iter().copied().enumerate() {
+                if start == end {
                     continue;
                 }
                 let kappa = self.kernel(r, past, number, &mut weights);
-                link.strengths(from, |to, strength| {
+                for &(to, strength) in &told[start..end] {
                     if only.is_none() || sums.is_touched(to) {
                         sums.add(to, kappa * strength);
                     }
-                });
+                }
+                start = end;
             }
             if link.is_mined() {
                 // To take back what was said of a few items is quicker than to ask of each link, is its item known?

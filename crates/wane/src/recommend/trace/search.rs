@@ -54,13 +54,14 @@ impl TraceModel {
         let mut sums = scores.take_sums();
         let best = match index {
             SearchIndex::Exact(index) => {
-                let (mut with_relations, mut written) = (scores.take_copy(&offsets), Vec::new());
+                let (mut with_relations, mut former) = (scores.take_copy(&offsets), Vec::new());
                 self.speak(query.as_of, said, None, &mut sums, |item, share| {
-                    with_relations[item.index()] += share;
-                    written.push(item);
+                    let offset = &mut with_relations[item.index()];
+                    former.push((item, *offset));
+                    *offset += share;
                 });
                 let best = index.best(&vector, &with_relations, k, keep);
-                scores.give_back_copy(&offsets, with_relations, &written);
+                scores.give_back_copy(&offsets, with_relations, &former);
                 best
             }
             SearchIndex::Approximate(index) => {
