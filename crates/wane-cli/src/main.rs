@@ -6,6 +6,7 @@ mod config;
 mod log;
 mod serve_config;
 mod terminal;
+mod texts;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;

@@ -11,9 +11,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use toml::Value;
 use wane::events::parse_days;
+use wane_encode::{PretrainedSettings, Template};
 use wane_serve::{Durability, Key, KeyMark, Limits, MOST_EVENTS, MOST_ITEMS, Roles, Settings, TlsFiles};
 
 use crate::args::{DurabilityName, LogFormat, LogLevel, Serve};
+use crate::texts::TextSettings;
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +27,7 @@ struct Written {
     tls: Option<WrittenTls>,
     limits: WrittenLimits,
     interests: WrittenInterests,
+    encoder: WrittenEncoder,
     log: WrittenLog,
     keys: Vec<WrittenKey>,
 }
@@ -57,6 +60,17 @@ struct WrittenInterests {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct WrittenEncoder {
+    path: Option<PathBuf>,
+    template: Option<String>,
+    int8: bool,
+    layers: Option<usize>,
+    prefix: Option<String>,
+    max_tokens: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct WrittenLog {
     level: Option<LogLevel>,
     format: Option<LogFormat>,
@@ -76,6 +90,7 @@ struct WrittenKey {
 #[derive(Debug, PartialEq)]
 pub(crate) struct ServeConfig {
     pub(crate) settings: Settings,
+    pub(crate) texts: TextSettings,
     pub(crate) level: LogLevel,
     pub(crate) format: LogFormat,
 }
@@ -101,10 +116,11 @@ impl ServeConfig {
             None => format!("{} ({})", key.name, key.roles),
         };
         let keys = keys.iter().map(key).collect::<Vec<_>>().join(", ");
+        let encoder = self.texts.path.as_ref().map(|path| path.display().to_string());
         let Limits { body, batch, k, connections, header, timeout, idle, rate } = limits;
         tracing::info!(
             %listen, ?durability, retain_days = retain, certificate, body, batch, k, connections, header, ?timeout, ?idle, rate,
-            interests_at_start, level = ?self.level, format = ?self.format, log_users, keys, "settings"
+            interests_at_start, encoder, level = ?self.level, format = ?self.format, log_users, keys, "settings"
         );
         if keys.is_empty() {
             tracing::info!("no keys: this machine alone may ask, and anything");
@@ -149,9 +165,27 @@ fn checked(written: Written, folder: &Path, args: &Serve) -> Result<ServeConfig>
             log_users: written.log.users,
             keys: keys(written.keys)?,
         },
+        texts: texts(written.encoder, folder, args)?,
         level: args.log.or(written.log.level).unwrap_or(LogLevel::Info),
         format: args.log_format.or(written.log.format).unwrap_or(LogFormat::Text),
     })
+}
+
+fn texts(written: WrittenEncoder, folder: &Path, args: &Serve) -> Result<TextSettings> {
+    let WrittenEncoder { path, template, int8, layers, prefix, max_tokens } = written;
+    // A name of the hub's is no path beside the file.
+    let beside = |path: PathBuf| {
+        let beside = folder.join(&path);
+        if beside.exists() { beside } else { path }
+    };
+    let path = args.encoder.clone().or_else(|| path.map(beside));
+    let pretrained = PretrainedSettings { int8, layers, prefix, max_tokens };
+    ensure!(
+        path.is_some() || pretrained == PretrainedSettings::default(),
+        "encoder: int8, layers, prefix and max_tokens are of a pretrained encoder; name it with path"
+    );
+    let template = template.as_deref().map(Template::parse).transpose().context("encoder.template")?;
+    Ok(TextSettings { path, template, pretrained })
 }
 
 fn limits(written: &WrittenLimits) -> Result<Limits> {

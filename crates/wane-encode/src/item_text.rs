@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use wane::events::ItemId;
-use wane::interest::Catalogue;
+use wane::interest::{Catalogue, CatalogueRow};
 
 use crate::error::{Error, Result};
 use crate::template::Template;
@@ -46,6 +46,23 @@ pub fn item_texts(catalogue: &Catalogue, template: Option<&Template>) -> Result<
     if texts.iter().all(String::is_empty) { Err(Error::NoText) } else { Ok(texts) }
 }
 
+/// The text of one item by what is known of it: what [`item_texts`] writes of it in a catalogue.
+pub fn row_text(item: &str, row: &CatalogueRow, template: Option<&Template>) -> String {
+    let value = |column: &str| match column {
+        "item" => Some(item.into()),
+        "title" => row.title.as_deref().map(Cow::from),
+        "description" => row.description.as_deref().map(Cow::from),
+        "brand" => row.brand.as_deref().map(Cow::from),
+        "category" => Some(row.categories.join(" > ").into()),
+        other => row.extra.get(other).map(Cow::from),
+    };
+    match template {
+        Some(template) => template.render(value),
+        // A column that is not there leaves no trace.
+        None => Template::of_columns(&USUAL).render(value),
+    }
+}
+
 fn value<'a>(catalogue: &'a Catalogue, item: ItemId, column: &str) -> Option<Cow<'a, str>> {
     let of = |column: &'a [Option<String>]| column.get(item.index())?.as_deref().map(Cow::from);
     match column {
@@ -82,6 +99,13 @@ mod tests {
         assert_eq!(item_texts(&catalogue, None).unwrap(), ["Scarf. Clothing > Scarves", "Clothing", ""]);
         let template = Template::parse("{item}: {size}").unwrap();
         assert_eq!(item_texts(&catalogue, Some(&template)).unwrap(), ["a: XL", "b", ""]);
+        let rows = |template| {
+            let row =
+                |item| row_text(catalogue.items.name(item), &catalogue.row(ItemId(item as u32)), template);
+            [row(0), row(1)]
+        };
+        assert_eq!(rows(None), ["Scarf. Clothing > Scarves", "Clothing"]);
+        assert_eq!(rows(Some(&template)), ["a: XL", "b"]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod template;
 pub use decoder::{Decoder, Reading};
 pub use error::{Error, Result};
 pub use hashed::{HashedEncoder, HashedSettings};
-pub use item_text::{item_texts, known_columns};
+pub use item_text::{item_texts, known_columns, row_text};
 pub use journal::{Encoded, Journal, TextHash};
 pub use pretrained::{Pretrained, PretrainedSettings};
 pub use summary::{Sentence, Summary, TagWord, summarise};

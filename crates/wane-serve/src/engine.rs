@@ -21,6 +21,7 @@ use crate::recount::Recount;
 use crate::requests::{AskedInterests, Recommend, Whose};
 use crate::retention::{Retired, day};
 use crate::store::{Durability, Erased, NewEvent, Reader, Store, StoredEvent};
+use crate::texts::Encoders;
 use crate::writer::{Appended, Batch, Writer};
 
 /// Says what time it is.
@@ -38,6 +39,7 @@ pub struct Engine {
     numbers: RandomState,
     asked: AtomicU64,
     metrics: Arc<Metrics>,
+    encoders: Encoders,
     is_stopping: AtomicBool,
     shelf: Arc<Shelf>,
     recount: Recount,
@@ -59,16 +61,24 @@ pub(crate) struct FoundInterests {
 }
 
 impl Engine {
-    /// The model of a folder over a state folder, which is made where there is none.
+    /// The model of a folder over a state folder, which is made where there is none. What is written of new items is read by the encoder that
+    /// is found for a model's catalogue.
     ///
     /// # Errors
-    /// Those of [`Store::open`]; [`Error::Wane`] for a model that cannot be read, or whose parameters are not its own.
-    pub fn open(model: &Path, folder: &Path, durability: Durability, clock: Clock) -> Result<Self> {
+    /// Those of [`Store::open`]; [`Error::Wane`] for a model that cannot be read, or whose parameters are not its own; [`Error::Encoder`] for
+    /// one whose texts would be read by another encoder than its own.
+    pub fn open(
+        model: &Path,
+        folder: &Path,
+        durability: Durability,
+        clock: Clock,
+        encoders: Encoders,
+    ) -> Result<Self> {
         // Before the model: a state that is in use is found out at once, a model takes its time.
         let store = Store::open(folder, durability)?;
         let metrics = Arc::new(Metrics::new());
         let items = Arc::new(Reader::open(folder)?.items()?);
-        let models = Arc::new(Models::new(Model::load(model, &metrics)?.over(&items)?));
+        let models = Arc::new(Models::new(Model::load(model, &metrics, &encoders)?.over(&items)?));
         let shelf = Arc::new(Shelf::new(items));
         let recount = Recount::start(Arc::clone(&models), Arc::clone(&shelf), folder.to_owned());
         let told = Arc::clone(&models);
@@ -83,6 +93,7 @@ impl Engine {
             numbers: RandomState::new(),
             asked: AtomicU64::new(0),
             metrics,
+            encoders,
             is_stopping: AtomicBool::new(false),
             shelf,
             recount,
@@ -117,7 +128,7 @@ impl Engine {
     /// [`Error::Conflict`] for a folder that cannot be served: then all is as before.
     pub fn load_model(&self, folder: &Path, share: Option<f64>) -> Result<()> {
         let unfit = |error: Error| Error::Conflict { field: "load", reason: error.to_string() };
-        let model = Model::load(folder, &self.metrics).map_err(unfit)?;
+        let model = Model::load(folder, &self.metrics, &self.encoders).map_err(unfit)?;
         let items = self.shelf.items();
         self.models.change(model.over(&items).map_err(unfit)?, share);
         self.recount.owe();
@@ -361,8 +372,9 @@ impl Engine {
     }
 
     fn read(&self, log: &EventLog, user: &str) -> Result<Known> {
-        let (newer, is_erased) =
-            self.with_reader(|reader| Ok((reader.events(user)?, reader.is_erased(user)?)))?;
+        let (newer, is_erased) = self.with_reader(|reader| {
+            reader.at_one_moment(|reader| Ok((reader.events(user)?, reader.is_erased(user)?)))
+        })?;
         let own = log.users().position(user).map(UserId).filter(|_| !is_erased);
         Ok(Known::of(log, own, &newer))
     }
@@ -408,7 +420,9 @@ mod tests {
         let model = folder.join("model");
         made::of_one_event(&model);
         let clock = Arc::new(|| Timestamp::from_millis(2));
-        Arc::new(Engine::open(&model, &folder.join("state"), Durability::Os, clock).unwrap())
+        Arc::new(
+            Engine::open(&model, &folder.join("state"), Durability::Os, clock, Encoders::default()).unwrap(),
+        )
     }
 
     async fn ask(engine: &Arc<Engine>, method: &str, path: &str, body: &'static str) -> (StatusCode, String) {

@@ -58,6 +58,9 @@ pub enum Error {
         /// What is wrong with it, and the mend.
         reason: String,
     },
+    /// What should read the texts of new items cannot.
+    #[error("new items' texts cannot be read: {0}")]
+    Encoder(String),
     /// An address that others than this machine can reach, and no key that they would have to know.
     #[error(
         "listen {0}: without keys only this machine's own addresses can be listened on, 127.0.0.1 or [::1]; make a key with `wane key` and put \
@@ -137,7 +140,9 @@ impl Error {
             Self::Fitting { .. } => (StatusCode::CONFLICT, "fitting"),
             Self::NoInterests { .. } => (StatusCode::CONFLICT, "no-interests"),
             // These end the start of a server, and no request meets them.
-            Self::Tls { .. } | Self::NoKeys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "settings"),
+            Self::Tls { .. } | Self::NoKeys(_) | Self::Encoder(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "settings")
+            }
             Self::NoWriter => (StatusCode::SERVICE_UNAVAILABLE, "no-writer"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }

@@ -101,12 +101,13 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
     use crate::models::{Models, made};
+    use crate::texts::Encoders;
 
     fn model() -> Model {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model");
         made::of_one_event(&path);
-        Model::load(&path, &Arc::new(Metrics::new())).unwrap()
+        Model::load(&path, &Arc::new(Metrics::new()), &Encoders::default()).unwrap()
     }
 
     fn has_begun(models: &Models) -> bool {

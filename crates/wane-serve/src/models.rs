@@ -26,6 +26,7 @@ use crate::history::Histories;
 use crate::interests::{self, Fitting};
 use crate::items::{Items, Said, Standing};
 use crate::metrics::Metrics;
+use crate::texts::{Described, Encoders, Texts};
 
 /// A model with the items of the day, none of which change, and the histories in its numbers.
 pub(crate) struct Model {
@@ -38,6 +39,8 @@ pub(crate) struct Model {
     live: Live,
     /// What was said of items.
     items: Arc<Items>,
+    /// What reads their texts, where anything does.
+    texts: Option<Arc<Texts>>,
     /// Leaves out what the shop cannot sell, and nothing else.
     pub(crate) usual: Filter,
     pub(crate) histories: Arc<Histories>,
@@ -68,8 +71,9 @@ impl Newest {
 
 impl Model {
     /// Reads and checks a model folder.
-    pub(crate) fn load(folder: &Path, metrics: &Arc<Metrics>) -> Result<Self> {
+    pub(crate) fn load(folder: &Path, metrics: &Arc<Metrics>, encoders: &Encoders) -> Result<Self> {
         let artifact = Artifact::load(folder)?;
+        let texts = encoders.of(artifact.catalogue.as_ref())?.map(Arc::new);
         let digest = fingerprint(folder)?;
         let id = format!("{}@{}", artifact.settings.name(), digest.get(..8).unwrap_or(&digest));
         let fitted = Arc::new(Fitted { model: LiveModel::new(artifact)?, without: HashSet::new() });
@@ -78,7 +82,7 @@ impl Model {
         let (usual, usual_type) = (usual(&live)?, usual_type(&live.log));
         let (items, histories) = (Arc::default(), Arc::new(Histories::new(Arc::clone(metrics))));
         let interests = Arc::default();
-        Ok(Self { id, folder, fitted, newest, live, items, usual, histories, usual_type, interests })
+        Ok(Self { id, folder, fitted, newest, live, items, texts, usual, histories, usual_type, interests })
     }
 
     /// Takes its counts without these users, where it has not left all of them out. What comes of it is in force when the items of the day
@@ -105,12 +109,17 @@ impl Model {
 
     /// The same with what was said of items. It is asked once, so that no user waits for what a first question makes.
     pub(crate) fn over(&self, items: &Arc<Items>) -> Result<Self> {
-        let rows = items.iter().filter_map(|(name, said)| Some((name, self.row_of(name, said)?)));
+        let mut described: Vec<Described<'_>> =
+            items.iter().filter_map(|(item, said)| self.described(item, said)).collect();
+        if let Some(texts) = &self.texts {
+            texts.read(&mut described);
+        }
+        let rows = described.into_iter().map(|described| (described.item, described.row)).collect();
         let fitted = self.newest.get();
         let live = if Arc::ptr_eq(&fitted, &self.fitted) {
-            fitted.model.over(rows.collect(), &self.live)
+            fitted.model.over(rows, &self.live)
         } else {
-            fitted.model.over(rows.collect(), &fitted.model.as_fitted())
+            fitted.model.over(rows, &fitted.model.as_fitted())
         };
         let model = Self {
             id: self.id.clone(),
@@ -120,6 +129,7 @@ impl Model {
             usual: usual(&live)?,
             live,
             items: Arc::clone(items),
+            texts: self.texts.clone(),
             histories: Arc::clone(&self.histories),
             usual_type: self.usual_type.clone(),
             interests: Arc::clone(&self.interests),
@@ -136,13 +146,14 @@ impl Model {
     }
 
     /// What the model is told of an item: nothing where it cannot know it. One that was taken out cannot be had.
-    fn row_of(&self, item: &str, said: Option<&Said>) -> Option<CatalogueRow> {
+    fn described<'a>(&self, item: &'a str, said: Option<&'a Said>) -> Option<Described<'a>> {
         let own = self.fitted.model.row(item);
-        let row = if self.fitted.model.takes_new_items() { own.unwrap_or_default() } else { own? };
-        Some(match said {
-            Some(said) => said.over(row),
-            None => CatalogueRow { available: Some(false), ..row },
-        })
+        let fitted = if self.fitted.model.takes_new_items() { own.unwrap_or_default() } else { own? };
+        let row = match said {
+            Some(said) => said.over(fitted.clone()),
+            None => CatalogueRow { available: Some(false), ..fitted.clone() },
+        };
+        Some(Described { item, said, fitted, row })
     }
 
     pub(crate) fn log(&self) -> &EventLog {
@@ -193,13 +204,14 @@ impl Model {
         };
         let is_new = self.fitted.model.row(item).is_none();
         let is_silent = known.is_some_and(|item| is_new && !self.fitted.model.is_described(&self.live, item));
-        let remark = is_silent.then_some(
-            "nothing that it learned speaks for this item: give `category`, `brand` or `price` as other items have them, or a `vector`",
-        );
+        let or = if self.texts.is_some() { "a `title` or `description`" } else { "a `vector`" };
+        let remark = is_silent.then(|| {
+            format!("nothing that it learned speaks for this item: give `category`, `brand` or `price` as other items have them, or {or}")
+        });
         Standing {
             known: known.is_some(),
             recommendable: why_not.is_none(),
-            reason: why_not.or(remark).map(|reason| format!("{}: {reason}", self.id)),
+            reason: why_not.map(str::to_owned).or(remark).map(|reason| format!("{}: {reason}", self.id)),
         }
     }
 }
@@ -254,6 +266,8 @@ pub struct ServedModel {
     pub share: f64,
     /// How many items it knows.
     pub items: usize,
+    /// What reads the texts of new items for it; none where nothing does.
+    pub encoder: Option<String>,
 }
 
 /// What answers, and what roll back would bring.
@@ -387,6 +401,7 @@ fn describe(serving: &Serving) -> Vec<ServedModel> {
         folder: model.folder.clone(),
         share,
         items: model.recommender().n_items(),
+        encoder: model.texts.as_ref().map(|texts| texts.name().to_owned()),
     };
     serving.models().zip(shares).map(one).collect()
 }

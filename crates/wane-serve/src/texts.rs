@@ -52,9 +52,12 @@ impl Encoders {
 /// An encoder, and what it made of the items that it was asked for.
 pub(crate) struct Texts {
     encoder: Box<dyn TextEncoder>,
-    /// Of each item the text and its vector.
-    known: Mutex<HashMap<String, (String, Option<Vec<f32>>)>>,
+    /// By item.
+    known: Mutex<HashMap<String, Read>>,
 }
+
+/// A text and its vector.
+type Read = (String, Option<Vec<f32>>);
 
 /// An item of which something was said.
 pub(crate) struct Described<'a> {

@@ -14,6 +14,7 @@ use serde::Deserialize;
   wane serve model --state state
   wane serve model --state state --listen 127.0.0.1:8080 --durability os
   wane serve model --state state --retain 400d
+  wane serve model --state state --encoder models/all-MiniLM-L6-v2
   wane serve model --state state --config serve.toml --log-format json")]
 pub(crate) struct Serve {
     /// Model folder, as wane fit writes it.
@@ -28,6 +29,10 @@ pub(crate) struct Serve {
     /// Address and port; port 0 takes a free one; another than this machine's own needs keys [default: 127.0.0.1:7700].
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
+    /// Folder or name of the pretrained encoder, or the .gguf file, that made the model's vectors: it reads the texts of new items [default:
+    /// the built-in encoder, where that made them].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) encoder: Option<PathBuf>,
     /// When an event counts as kept: when the disk has it, or when the operating system has it (lost by a power cut) [default:
     /// fsync].
     #[arg(long, value_enum)]

@@ -113,6 +113,7 @@ fn serve_args(args: &Demo) -> Serve {
         state: args.out.join("state"),
         config: None,
         listen: args.listen.clone(),
+        encoder: None,
         durability: None,
         retain: None,
         log: None,

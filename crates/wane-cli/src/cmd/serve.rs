@@ -14,6 +14,7 @@ use crate::args::{LogFormat, Serve};
 use crate::log::Log;
 use crate::serve_config::ServeConfig;
 use crate::terminal::Terminal;
+use crate::texts::encoders;
 
 /// Runs the command.
 pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
@@ -41,7 +42,9 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async { outlive_limits() })?;
         let durability = self.config.settings.durability;
-        let engine = Arc::new(Engine::open(&self.args.model, &self.args.state, durability, Arc::new(now))?);
+        let encoders = encoders(&self.config.texts, self.args.state.clone())?;
+        let engine = Engine::open(&self.args.model, &self.args.state, durability, Arc::new(now), encoders)?;
+        let engine = Arc::new(engine);
         spinner.finish_and_clear();
         let log = Log::start(self.config.level, self.config.format)?;
         self.config.say();

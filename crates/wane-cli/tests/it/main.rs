@@ -24,3 +24,4 @@ mod serving_docs;
 mod shells;
 mod shop;
 mod simulate;
+mod texts;

@@ -36,7 +36,6 @@ pub(super) struct Product {
     numbers: Vec<i8>,
     /// Scale and offset of each block.
     scales: Vec<[f32; 2]>,
-    executor: GemmExecutor<f32>,
 }
 
 impl Product {
@@ -73,7 +72,7 @@ impl Product {
         if scales.iter().flatten().any(|x| !x.is_finite()) {
             bail!("numbers that are not finite");
         }
-        Ok(Self { inputs, numbers, scales, executor: GemmExecutor::default() })
+        Ok(Self { inputs, numbers, scales })
     }
 
     /// Rows, one of each output.
@@ -146,7 +145,7 @@ impl Product {
         let weights = NdTensorView::from_data([width, self.inputs], &weights[..]);
         let weights = GemmInputB::Unpacked(weights.transposed());
         // It fails for shapes that do not fit each other alone, and these are this matrix's own.
-        let done = self.executor.gemm(&mut out, rows, weights, GemmOptions::default());
+        let done = GemmExecutor::<f32>::default().gemm(&mut out, rows, weights, GemmOptions::default());
         debug_assert!(done.is_ok());
         out
     }

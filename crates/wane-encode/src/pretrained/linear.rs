@@ -17,7 +17,8 @@ const INPUT_TOP: f32 = 255.0;
 /// The largest quantised weight.
 const WEIGHT_TOP: f32 = 64.0;
 
-/// A layer's weights, laid out for the processor.
+/// A layer's weights, laid out for the processor. What multiplies them is chosen anew for each product, which costs nothing, for it cannot go
+/// from thread to thread.
 pub(super) struct Linear {
     inputs: usize,
     outputs: usize,
@@ -26,16 +27,8 @@ pub(super) struct Linear {
 }
 
 enum Weights {
-    F32 {
-        executor: GemmExecutor<f32>,
-        packed: PackedBMatrix<f32>,
-    },
-    Int8 {
-        executor: GemmExecutor<u8, i8, i32>,
-        packed: PackedBMatrix<i8>,
-        scales: Vec<f32>,
-        totals: Vec<f32>,
-    },
+    F32 { packed: PackedBMatrix<f32> },
+    Int8 { packed: PackedBMatrix<i8>, scales: Vec<f32>, totals: Vec<f32> },
 }
 
 /// Room for quantised inputs, used again from layer to layer.
@@ -66,11 +59,11 @@ impl Linear {
             // takes the zeros of the first rows for those of all.
             let total = |row: &[i8]| row.iter().map(|q| i32::from(*q)).sum::<i32>() as f32;
             let totals = quantised.chunks_exact(inputs.max(1)).map(total).collect();
-            Weights::Int8 { executor, packed, scales, totals }
+            Weights::Int8 { packed, scales, totals }
         } else {
             let executor = GemmExecutor::<f32>::default();
             let packed = executor.prepack_b(NdTensorView::from_data(shape, weights).transposed());
-            Weights::F32 { executor, packed }
+            Weights::F32 { packed }
         };
         Self { inputs, outputs, bias, weights }
     }
@@ -81,7 +74,8 @@ impl Linear {
         out.resize(n * self.outputs, 0.0);
         let shape = [n, self.inputs];
         match &self.weights {
-            Weights::F32 { executor, packed } => {
+            Weights::F32 { packed } => {
+                let executor = GemmExecutor::<f32>::default();
                 let options =
                     GemmOptions { bias: Some(BiasVector::Row(&self.bias)), ..GemmOptions::default() };
                 let rows = GemmInputA::Unpacked(NdTensorView::from_data(shape, rows));
@@ -89,7 +83,8 @@ impl Linear {
                 let done = executor.gemm(out, rows, GemmInputB::Packed(packed), options);
                 debug_assert!(done.is_ok());
             }
-            Weights::Int8 { executor, packed, scales, totals } => {
+            Weights::Int8 { packed, scales, totals } => {
+                let executor = GemmExecutor::<u8, i8, i32>::default();
                 room.fill(rows, self.inputs);
                 grow(&mut room.sums, n * self.outputs);
                 let options = GemmOptions::default();

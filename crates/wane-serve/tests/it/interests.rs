@@ -15,7 +15,7 @@ use wane::events::{EventColumns, EventLog, EventTypeId, Timestamp};
 use wane::interest::Catalogue;
 use wane::pipeline::fit_as;
 use wane::recommend::{ModelSettings, Training};
-use wane_serve::{Durability, Engine, Guard, Limits, Settings, router};
+use wane_serve::{Durability, Encoders, Engine, Guard, Limits, Settings, router};
 
 use super::{NOW, ask, made, post, routes_of, standing};
 
@@ -76,7 +76,9 @@ fn engine() -> (TempDir, Arc<Engine>) {
     let folder = tempfile::tempdir().unwrap();
     let (log, model) = (log(), folder.path().join("model"));
     save(&log, Some(&catalogue(&log)), "popularity", &model);
-    let engine = Engine::open(&model, &folder.path().join("state"), Durability::Os, standing()).unwrap();
+    let engine =
+        Engine::open(&model, &folder.path().join("state"), Durability::Os, standing(), Encoders::default())
+            .unwrap();
     (folder, Arc::new(engine))
 }
 

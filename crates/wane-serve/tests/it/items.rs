@@ -1,6 +1,7 @@
 //! What a shop says of its items is kept, and in force when it is answered.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -9,10 +10,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use wane::artifact::Artifact;
 use wane::events::Timestamp;
-use wane::interest::{Catalogue, Relation, Vectors};
+use wane::interest::{Catalogue, CatalogueRow, Relation, Vectors};
 use wane::pipeline::fit_as;
 use wane::recommend::{ModelSettings, Training};
-use wane_serve::{Durability, Engine};
+use wane_serve::{Durability, Encoders, Engine, FoundEncoder, TextEncoder};
 
 use super::{NOW, ask, log, made, post, routes_of, shop, standing};
 
@@ -54,7 +55,11 @@ fn trace() -> &'static Path {
 }
 
 fn routes(model: &Path, state: &Path) -> Router {
-    routes_of(Arc::new(Engine::open(model, state, Durability::Os, standing()).unwrap()))
+    routes_reading(model, state, Encoders::default())
+}
+
+fn routes_reading(model: &Path, state: &Path, encoders: Encoders) -> Router {
+    routes_of(Arc::new(Engine::open(model, state, Durability::Os, standing(), encoders).unwrap()))
 }
 
 /// A shop with the trace model.
@@ -180,6 +185,107 @@ async fn a_new_item_is_recommended_at_once_and_moves_no_other() {
     drop(router);
     let router = routes(trace(), state.path());
     assert_eq!(list(&router, all("later")).await, again);
+}
+
+/// Reads titles such as `Thing 4`, which it gives the vector of that item in the catalogue, and counts what it reads.
+struct Reader {
+    vectors: Vectors,
+    read: Arc<AtomicUsize>,
+}
+
+impl TextEncoder for Reader {
+    fn name(&self) -> &str {
+        "reader"
+    }
+
+    fn text(&self, _: &str, row: &CatalogueRow) -> String {
+        row.title.clone().unwrap_or_default()
+    }
+
+    fn encode(&self, texts: &[String]) -> Vec<Option<Vec<f32>>> {
+        self.read.fetch_add(texts.len(), Ordering::Relaxed);
+        let number = |text: &String| text.strip_prefix("Thing ")?.parse::<usize>().ok();
+        texts.iter().map(|text| Some(self.vectors.data.get(number(text)? * 4..)?[..4].to_vec())).collect()
+    }
+}
+
+/// An encoder for catalogues with vectors, and how many texts it read.
+fn reading() -> (Encoders, Arc<AtomicUsize>) {
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&read);
+    let find = move |catalogue: &Catalogue| -> FoundEncoder {
+        let Some(vectors) = catalogue.vectors.clone() else { return Ok(None) };
+        Ok(Some(Box::new(Reader { vectors, read: Arc::clone(&counted) })))
+    };
+    (Encoders::new(find), read)
+}
+
+#[tokio::test]
+async fn what_is_written_of_a_new_item_is_read_once_and_says_what_its_vector_would() {
+    let (states, (encoders, read)) = ([(); 2].map(|()| tempfile::tempdir().unwrap()), reading());
+    let router = routes_reading(trace(), states[0].path(), encoders.clone());
+    let by_vector = routes(trace(), states[1].path());
+    let (_, models) = ask(&router, "GET", "/v1/admin/model", "", "").await;
+    assert_eq!(models["serving"][0]["encoder"], json!("reader"));
+    let before = list(&router, all("u01")).await;
+    let (status, told) = put(&router, "new", json!({"title": "Thing 4"})).await;
+    assert_eq!(
+        (status, &told["recommendable"], &told["reason"]),
+        (StatusCode::OK, &json!(true), &Value::Null)
+    );
+    put(&by_vector, "new", json!({"title": "Thing 4", "vector": catalogue().vectors.unwrap().data[16..20]}))
+        .await;
+    let with_new = list(&router, all("u01")).await;
+    assert_eq!(with_new, list(&by_vector, all("u01")).await);
+    assert_eq!(with_new.len(), before.len() + 1);
+    // What says nothing of the text, and what says it again, has nothing read.
+    patch(&router, "new", json!({"price": 3})).await;
+    put(&router, "i05", json!({"title": "Thing 5", "available": true})).await;
+    put(&router, "new", json!({"title": "Thing 4"})).await;
+    assert_eq!(read.load(Ordering::Relaxed), 1);
+    assert_eq!(list(&router, all("u01")).await, with_new);
+    // A vector that is given is taken, text or not; without it the text speaks again, after a restart too.
+    let own = catalogue().vectors.unwrap().data[..4].to_vec();
+    for shop in [&router, &by_vector] {
+        patch(shop, "new", json!({"vector": own})).await;
+    }
+    assert_eq!(list(&router, all("u01")).await, list(&by_vector, all("u01")).await);
+    put(&router, "new", json!({"title": "Thing 4"})).await;
+    drop(router);
+    let router = routes_reading(trace(), states[0].path(), encoders.clone());
+    assert_eq!(list(&router, all("u01")).await, with_new);
+    // An item of the model that is described anew is another from then on.
+    put(&router, "i05", json!({"title": "Thing 4"})).await;
+    put(&by_vector, "i05", json!({"vector": catalogue().vectors.unwrap().data[16..20]})).await;
+    put(&by_vector, "new", json!({"title": "Thing 4", "vector": catalogue().vectors.unwrap().data[16..20]}))
+        .await;
+    let scores =
+        |items: Vec<Value>| -> Vec<Value> { items.iter().map(|item| item["score"].clone()).collect() };
+    assert_eq!(scores(list(&router, all("u01")).await), scores(list(&by_vector, all("u01")).await));
+    // What cannot be read says nothing.
+    let (_, told) = put(&router, "odd", json!({"title": "Odd"})).await;
+    assert!(told["reason"].as_str().unwrap().contains("a `title` or `description`"), "{told}");
+    // It is taken out as any other.
+    delete(&router, "new").await;
+    assert!(!ids(&list(&router, all("u01")).await).contains(&"new"));
+}
+
+#[tokio::test]
+async fn a_model_of_another_encoder_is_refused() {
+    let state = tempfile::tempdir().unwrap();
+    let refuse = |catalogue: &Catalogue| match &catalogue.vectors {
+        Some(_) => Err("its vectors are another's".to_owned()),
+        None => Ok(None),
+    };
+    let open = |model| Engine::open(model, state.path(), Durability::Os, standing(), Encoders::new(refuse));
+    let message = open(trace()).err().unwrap().to_string();
+    assert!(message.contains("texts cannot be read: its vectors are another's"), "{message}");
+    // One without vectors has nothing to be read.
+    let router = routes_of(Arc::new(open(made()).unwrap()));
+    let (status, told) = post(&router, "/v1/admin/model", json!({"load": trace()})).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{told}");
+    assert!(told["error"]["message"].as_str().unwrap().contains("another's"), "{told}");
+    assert_eq!(list(&router, all("u01")).await.len(), 12);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use tower::ServiceExt;
 use wane::events::{EventColumns, EventLog, EventTypeId, Timestamp};
 use wane::pipeline::fit_as;
 use wane::recommend::{ModelSettings, Training};
-use wane_serve::{Clock, Durability, Engine, Guard, Settings, router};
+use wane_serve::{Clock, Durability, Encoders, Engine, Guard, Settings, router};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -67,7 +67,7 @@ fn made() -> &'static Path {
 
 /// Its engine over a state folder.
 fn engine(folder: &Path, clock: Clock) -> wane_serve::Result<Engine> {
-    Engine::open(made(), folder, Durability::Os, clock)
+    Engine::open(made(), folder, Durability::Os, clock, Encoders::default())
 }
 
 /// A clock that stands.

@@ -36,7 +36,7 @@ fn saved(log: &EventLog, name: &str, folder: &Path) {
 }
 
 fn open(model: &Path, state: &Path) -> Router {
-    routes_of(Arc::new(Engine::open(model, state, Durability::Os, standing()).unwrap()))
+    routes_of(Arc::new(Engine::open(model, state, Durability::Os, standing(), Encoders::default()).unwrap()))
 }
 
 async fn list(router: &Router) -> Value {
