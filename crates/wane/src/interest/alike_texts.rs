@@ -4,6 +4,8 @@
 //! - Beyond, items lie in cells, each with the one of evenly chosen items that it is nearest to, and are compared with those of
 //!   the cells nearest to their own, [`COMPARED`] items or a few more: time grows with the catalogue, not with its square.
 
+use std::sync::Arc;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
@@ -33,33 +35,57 @@ pub fn alike_texts(name: &str, texts: &Texts, n_items: usize, top: usize) -> Rel
     Relation::from_links(name, n_items, links)
 }
 
-/// Links of later items, each with its number and short vector: of each to the `top` nearest, exactly, and to it from those items that
-/// have a place left for it, or a link that is weaker; `bars` says how near an item must be to be one of an item's.
-pub fn later_alike_texts(
-    texts: &Texts,
-    later: &[(ItemId, &[f32])],
-    top: usize,
-    bars: &[f32],
-) -> Vec<(ItemId, ItemId, f32)> {
-    let all = |from: &ItemId| {
-        let known = (0..bars.len() as u32).map(|item| (ItemId(item), texts.of_item(item)));
-        known.chain(later.iter().copied()).filter(move |(to, _)| to != from).collect::<Vec<_>>()
-    };
-    let of_one = |(from, vector): &(ItemId, &[f32])| {
+/// What is near to a text among the items of a catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NearTexts {
+    /// The nearest, each with the cosine; the nearest first.
+    nearest: Vec<(ItemId, f32)>,
+    /// The items of which the text would be one of the nearest.
+    back: Vec<(ItemId, f32)>,
+}
+
+impl NearTexts {
+    /// The `top` nearest to a short vector, exactly, and those items that have a place left for it, or a link that is weaker; `bars` says how
+    /// near an item must be to be one of an item's.
+    pub fn of(texts: &Texts, vector: &[f32], top: usize, bars: &[f32]) -> Self {
         let length = dot(vector, vector).sqrt();
-        let near = |(to, other): (ItemId, &[f32])| {
-            let cosine = dot(vector, other) / (length * dot(other, other).sqrt());
-            (cosine > 0.0).then_some((to, cosine))
-        };
-        let mut near: Vec<(ItemId, f32)> = all(from).into_iter().filter_map(near).collect();
-        let is_back = |&&(to, cosine): &&(ItemId, f32)| bars.get(to.index()).is_some_and(|&bar| cosine > bar);
-        let mut links: Vec<_> =
-            near.iter().filter(is_back).map(|&(to, cosine)| (to, *from, cosine)).collect();
-        near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        links.extend(near.into_iter().take(top).map(|(to, cosine)| (*from, to, cosine)));
-        links
+        let near = |item: u32| Some((ItemId(item), cosine(vector, length, texts.of_item(item))?));
+        let mut nearest: Vec<(ItemId, f32)> = (0..bars.len() as u32).filter_map(near).collect();
+        let back = nearest.iter().filter(|(item, cosine)| *cosine > bars[item.index()]).copied().collect();
+        cut(&mut nearest, top);
+        Self { nearest, back }
+    }
+}
+
+/// Links of later items, each with its number, its short vector and what is near to that among the items that were there before: of each to
+/// the `top` nearest, and to it from those items that it is one of the nearest of. Links that there are stay.
+pub fn later_alike_texts(
+    later: &[(ItemId, &[f32])],
+    near: &[Arc<NearTexts>],
+    top: usize,
+) -> Vec<(ItemId, ItemId, f32)> {
+    let of_one = |((from, vector), near): (&(ItemId, &[f32]), &Arc<NearTexts>)| {
+        let length = dot(vector, vector).sqrt();
+        let others = later.iter().filter(|(to, _)| to != from);
+        let others = others.filter_map(|(to, other)| Some((*to, cosine(vector, length, other)?)));
+        let mut nearest: Vec<_> = near.nearest.iter().copied().chain(others).collect();
+        cut(&mut nearest, top);
+        let back = near.back.iter().map(|&(item, cosine)| (item, *from, cosine));
+        back.chain(nearest.into_iter().map(|(to, cosine)| (*from, to, cosine))).collect::<Vec<_>>()
     };
-    later.par_iter().flat_map_iter(of_one).collect()
+    later.par_iter().zip(near).flat_map_iter(of_one).collect()
+}
+
+/// The cosine of a vector of known length and another, where they are alike at all.
+fn cosine(vector: &[f32], length: f32, other: &[f32]) -> Option<f32> {
+    let cosine = dot(vector, other) / (length * dot(other, other).sqrt());
+    (cosine > 0.0).then_some(cosine)
+}
+
+/// Leaves the nearest, in their order.
+fn cut(near: &mut Vec<(ItemId, f32)>, top: usize) {
+    near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    near.truncate(top);
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -218,7 +244,8 @@ mod tests {
         let weakest =
             |item| before.neighbours(ItemId(item)).map(|(_, cosine)| cosine).fold(f32::INFINITY, f32::min);
         let bars: Vec<f32> = (0..299).map(weakest).collect();
-        let links = later_alike_texts(&first, &[(ItemId(299), all.of_item(299))], 4, &bars);
+        let near = Arc::new(NearTexts::of(&first, all.of_item(299), 4, &bars));
+        let links = later_alike_texts(&[(ItemId(299), all.of_item(299))], &[near], 4);
         let wider = before.with_later(300, links);
         let row = |relation: &Relation, item| relation.neighbours(ItemId(item)).collect::<Vec<_>>();
         let (found, expected) = (row(&wider, 299), row(&whole, 299));

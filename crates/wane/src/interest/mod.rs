@@ -17,7 +17,7 @@ mod texts;
 mod write;
 
 pub use alike::{Likeness, alike};
-pub use alike_texts::{alike_texts, later_alike_texts};
+pub use alike_texts::{NearTexts, alike_texts, later_alike_texts};
 pub use catalogue::{Catalogue, ENCODER, Vectors};
 pub use departments::Departments;
 pub use features::{Features, PriceBands};

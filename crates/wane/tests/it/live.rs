@@ -7,7 +7,7 @@ use wane::artifact::Artifact;
 use wane::events::{EventColumns, EventLog, EventTypeId, History, ItemId, Timestamp, UserId};
 use wane::interest::{Catalogue, CatalogueRow, Vectors};
 use wane::pipeline::{Live, LiveModel, Sources, fit_as, over_catalogue};
-use wane::recommend::{ModelSettings, Query, Recommender, Scores, TraceSettings, Training};
+use wane::recommend::{ModelSettings, Query, Recommender, Scores, TraceSettings, Training, score_all};
 
 const ITEMS: usize = 40;
 const DIM: usize = 5;
@@ -124,6 +124,24 @@ fn distance(one: &[Vec<(String, f32)>], other: &[Vec<(String, f32)>]) -> f32 {
         assert_eq!(one.0, other.0);
         most.max((one.1 - other.1).abs())
     })
+}
+
+/// An index of before, and later and changed items beside it.
+#[test]
+fn later_items_are_searched_as_if_all_were_scored() {
+    let model = LiveModel::new(fit(TraceSettings::default(), true)).unwrap();
+    let changed = ("i07".to_owned(), row(22, true));
+    let now = live(&model, &[later(true), vec![changed]].concat());
+    let mut scores = Scores::new(now.recommender.n_items());
+    for (_, history) in now.log.histories() {
+        let query = Query { history, as_of: as_of(), candidates: None };
+        for keep in [|_: ItemId| true, |item: ItemId| item.0 % 3 != 1, |item: ItemId| item.0 >= 39] {
+            for k in [1, 5, 100] {
+                let all = score_all(&*now.recommender, &query, k, &keep, &mut scores);
+                assert_eq!(now.recommender.best(&query, k, &keep, &mut scores), all);
+            }
+        }
+    }
 }
 
 /// With nothing but vectors that speak, so that they are learned.

@@ -8,13 +8,17 @@
 //!   `Start::over` does, would move all items a little, and takes seconds.
 //! - Numbers of later items follow on those of the others.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rayon::prelude::*;
 
 use super::start::lower_quartile;
 use super::{Searching, TraceModel, TraceSettings};
 use crate::events::{EventLog, ItemId};
 use crate::interest::{
-    Catalogue, Departments, Features, Likeness, PriceBands, Relation, Texts, Vectors, later_alike_texts,
+    Catalogue, Departments, Features, Likeness, NearTexts, PriceBands, Relation, Texts, Vectors,
+    later_alike_texts,
 };
 use crate::train::{Group, Link, LinkRows, Shape, Weights, add_scaled, feature_share};
 
@@ -30,8 +34,17 @@ pub struct LaterItems {
     /// Events of each item.
     visits: Vec<u32>,
     likeness: OnceLock<Likeness>,
+    /// What is nearest to the texts of later items, which it takes a look at every item to tell.
+    near: Mutex<HashMap<ItemId, Near>>,
     /// The bias of an item of which nothing is known.
     low: f32,
+}
+
+/// A text, and what is near to it.
+#[derive(Debug)]
+struct Near {
+    text: Vec<f32>,
+    near: Arc<NearTexts>,
 }
 
 /// What is said of an item now.
@@ -61,6 +74,7 @@ impl LaterItems {
             low: lower_quartile(&model.weights.bias),
             settings: settings.clone(),
             likeness: OnceLock::new(),
+            near: Mutex::default(),
             features,
             visits,
             model,
@@ -110,7 +124,7 @@ impl LaterItems {
             events: Arc::clone(events),
             goal: *goal,
             reduction: reduction.clone(),
-            searching: Searching::default(),
+            searching: Searching::beside(Arc::clone(&self.model), items.to_vec()),
         }
     }
 
@@ -211,9 +225,25 @@ impl LaterItems {
         if later.is_empty() {
             return relation.clone();
         }
-        let bars = self.bars(relation);
-        let links = later_alike_texts(&self.features.texts, &later, self.settings.alike, &bars);
+        let links = later_alike_texts(&later, &self.near(relation, &later), self.settings.alike);
         relation.with_later(catalogue.items.len(), links)
+    }
+
+    /// What is near to the texts of later items, of each as it was found when it had that text first.
+    fn near(&self, relation: &Relation, later: &[(ItemId, &[f32])]) -> Vec<Arc<NearTexts>> {
+        let mut known = self.near.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known =
+            |(item, text): &&(ItemId, &[f32])| known.get(item).is_some_and(|known| known.text == *text);
+        let new: Vec<_> = later.iter().filter(|later| !is_known(later)).copied().collect();
+        if !new.is_empty() {
+            let (bars, texts) = (self.bars(relation), &self.features.texts);
+            let one = |(item, text): (ItemId, &[f32])| {
+                let near = Arc::new(NearTexts::of(texts, text, self.settings.alike, &bars));
+                (item, Near { text: text.to_vec(), near })
+            };
+            known.par_extend(new.into_par_iter().map(one));
+        }
+        later.iter().filter_map(|(item, _)| Some(Arc::clone(&known.get(item)?.near))).collect()
     }
 
     /// How strong a link must be to be one of each item's.
