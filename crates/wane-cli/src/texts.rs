@@ -79,7 +79,7 @@ fn pretrained(catalogue: &Catalogue, named: &Arc<Named>) -> FoundEncoder {
         Err(format!("{path}: {reason}. {mend}"))
     };
     let (space, length) = space(catalogue.encoder().unwrap_or(encoder.fingerprint()), encoder.dim());
-    if space != encoder.fingerprint() || length != vectors.dim {
+    if space != encoder.fingerprint() || length != vectors.dim || length > encoder.dim() {
         let own = encoder.fingerprint();
         let by = catalogue.encoder().unwrap_or("someone");
         return refuse(format!("it is {own}, and the model's vectors have {} numbers by {by}", vectors.dim));
@@ -105,7 +105,7 @@ fn built_in(catalogue: &Catalogue, template: Option<&Template>) -> Option<Box<dy
     let encoder = HashedEncoder::fit(&texts, &HashedSettings { dim, ..HashedSettings::default() }).ok()?;
     let own = encoder.fingerprint();
     let (space, length) = space(name, dim);
-    if length != vectors.dim || space != self::space(&own, dim).0 {
+    if length != vectors.dim || length > dim || space != self::space(&own, dim).0 {
         return None;
     }
     let found = Found { name: own, length, template: template.cloned(), reader: Reader::BuiltIn(encoder) };
@@ -194,6 +194,47 @@ impl TextEncoder for Found {
                     texts.iter().map(one).collect()
                 }
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wane::events::Vocab;
+    use wane::interest::ENCODER;
+
+    /// Titles with vectors that are said to be by some encoder.
+    fn catalogue(by: &str, vectors: Vectors) -> Catalogue {
+        let titles = ["red scarf", "garden hose", "blue scarf"].map(|title| Some(title.to_owned()));
+        Catalogue {
+            items: Vocab::from_names(["a", "b", "c"]).shared(),
+            listed: vec![true; 3],
+            title: titles.to_vec(),
+            extra: [(ENCODER.to_owned(), vec![Some(by.to_owned()); 3])].into(),
+            vectors: Some(vectors),
+            ..Catalogue::default()
+        }
+    }
+
+    #[test]
+    fn the_built_in_encoder_gives_what_it_gave() {
+        let texts = ["red scarf", "garden hose", "blue scarf"].map(String::from);
+        let encoder = HashedEncoder::fit(&texts, &HashedSettings { dim: 64, seed: 42 }).unwrap();
+        let (name, whole) = (encoder.fingerprint(), Vectors { dim: 64, data: encoder.encode(&texts) });
+        let found = built_in(&catalogue(&name, whole.clone()), None).unwrap();
+        assert_eq!((found.name(), found.encode(&texts)[1].as_deref()), (&*name, Some(&whole.data[64..128])));
+        assert_eq!(found.encode(&[" ".to_owned()]), [None]);
+        let (space, counts) = name.split_once('+').unwrap();
+        let short = catalogue(&format!("{space}/first-16+{counts}"), whole.first(16));
+        let found = built_in(&short, None).unwrap();
+        assert_eq!(found.encode(&texts)[1].as_deref(), Some(&whole.data[64..80]));
+        // Others' vectors, and names that promise more than there is.
+        let others = Vectors { dim: 64, data: (0..192).map(|place| (place as f32).sin()).collect() };
+        assert!(built_in(&catalogue(&name, others), None).is_none());
+        let long = Vectors { dim: 128, data: vec![1.0; 384] };
+        for by in [format!("{space}/first-128"), "hashed-128".to_owned(), "hashed-9999999-1".to_owned()] {
+            assert!(built_in(&catalogue(&by, long.clone()), None).is_none(), "{by}");
         }
     }
 }

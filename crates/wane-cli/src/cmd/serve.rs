@@ -14,7 +14,7 @@ use crate::args::{LogFormat, Serve};
 use crate::log::Log;
 use crate::serve_config::ServeConfig;
 use crate::terminal::Terminal;
-use crate::texts::encoders;
+use crate::texts::{TextSettings, encoders};
 
 /// Runs the command.
 pub(crate) fn run(args: &Serve, terminal: Terminal) -> Result<()> {
@@ -65,7 +65,8 @@ impl Server {
         let address = config.settings.listen;
         let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
         let (mut interrupt, mut end) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::spawn(reread(args, config.format, Arc::clone(&guard), log, signal(SignalKind::hangup())?));
+        let started_with = (config.format, config.texts.clone());
+        tokio::spawn(reread(args, started_with, Arc::clone(&guard), log, signal(SignalKind::hangup())?));
         tokio::spawn(wane_serve::retire_hourly(Arc::clone(&engine), Arc::clone(&guard)));
         let say = |text: String| match config.format {
             LogFormat::Text => terminal.remark(text),
@@ -92,23 +93,29 @@ impl Server {
     }
 }
 
+/// Settings that the guard does not have, and that do not change before a new start.
+type Fixed = (LogFormat, TextSettings);
+
 /// Reads the settings again whenever the process is hung up.
-async fn reread(args: Serve, format: LogFormat, guard: Arc<Guard>, log: Log, mut hangup: Signal) {
+async fn reread(args: Serve, started_with: Fixed, guard: Arc<Guard>, log: Log, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
-        if let Err(error) = change(&args, format, &guard, &log) {
+        if let Err(error) = change(&args, &started_with, &guard, &log) {
             tracing::error!("the settings stay as they were: {error:#}");
         }
     }
 }
 
-fn change(args: &Serve, format: LogFormat, guard: &Guard, log: &Log) -> Result<()> {
+fn change(args: &Serve, (format, texts): &Fixed, guard: &Guard, log: &Log) -> Result<()> {
     if args.config.is_none() {
         bail!("there is no file to read: start with --config FILE");
     }
     let config = ServeConfig::load(args)?;
     let mut fixed = guard.change(config.settings.clone())?;
-    if config.format != format {
+    if config.format != *format {
         fixed.push("log.format");
+    }
+    if config.texts != *texts {
+        fixed.push("encoder");
     }
     log.set(config.level)?;
     config.say();

@@ -144,11 +144,13 @@ fn a_key_opens_what_its_lines_say_and_a_hangup_has_them_read_again() {
     assert!(server.says("the settings stay as they were").contains("serve.toml"));
     assert_eq!((ask(&reader), ask(&other)), (200, 401));
     // A setting that needs a new start is named, and the others count.
-    fs::write(&file, format!("{more}rate = 1000.0\n[limits]\nconnections = 7\n[interests]\nat_start = true\n[log]\nlevel = 'debug'\n"))
+    fs::write(&file, format!("{more}rate = 1000.0\n[limits]\nconnections = 7\n[interests]\nat_start = true\n[encoder]\ntemplate = '{{brand}}'\n[log]\nlevel = 'debug'\n"))
         .unwrap();
     server.hang_up();
     let fixed = server.says("before the server starts again");
-    assert!(fixed.contains("limits.connections") && fixed.contains("interests.at_start"), "{fixed}");
+    for setting in ["limits.connections", "interests.at_start", "encoder"] {
+        assert!(fixed.contains(setting), "{fixed}");
+    }
     assert_eq!((ask(&reader), ask(&other)), (401, 200));
     let line = server.says("status=200");
     assert!(line.contains("/v1/recommend") && line.contains("key=\"other\""), "{line}");
