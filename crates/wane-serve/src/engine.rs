@@ -365,7 +365,7 @@ impl Engine {
             Some(length) if length != vector.len() => {
                 let (id, got) = (&model.id, vector.len());
                 let expected = format!("expected {length} numbers, as all items of {id} have");
-                Err(Error::field("vector", format!("{expected}, got {got}")))
+                Err(Error::Conflict { field: "vector", reason: format!("{expected}, got {got}") })
             }
             _ => Ok(()),
         }
