@@ -15,7 +15,7 @@ use wane_encode::{
 };
 use wane_serve::{Encoders, FoundEncoder, TextEncoder};
 
-/// Items whose texts are encoded again to see whether their vectors come of it.
+/// Items, at most, whose texts are encoded again to see whether their vectors come of it.
 const COMPARED: usize = 32;
 /// What half of these have in common with their vectors at least (cosine). Of the built-in encoder weights of words may differ a little.
 const SAME: f32 = 0.98;
@@ -145,7 +145,7 @@ impl Found {
             (vector.iter().any(|x| *x != 0.0) && !text.is_empty()).then_some((vector, text))
         };
         let n = catalogue.items.len();
-        let items = (0..n).step_by((n / COMPARED).max(1));
+        let items = (0..n).step_by(n.div_ceil(COMPARED).max(1));
         let (own, texts): (Vec<&[f32]>, Vec<String>) = items.filter_map(of_item).unzip();
         let anew = self.encode(&texts);
         // All texts have much in common by some encoders: what tells them apart is compared.

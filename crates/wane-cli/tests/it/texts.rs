@@ -10,6 +10,7 @@ use super::serve::Server;
 use super::shop::shop;
 
 const BERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wane-encode/tests/fixtures/bert");
+const OTHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wane-encode/tests/fixtures/distilbert");
 
 /// Fits a trace model with vectors that are written as `encode` says.
 fn fit(folder: &Path, encode: &str) {
@@ -71,7 +72,7 @@ fn a_pretrained_encoder_is_the_very_one_or_refused() {
     assert!(encoder(&server).is_null() && !speaks(&server, "new"));
     drop(server);
     let refused = |more: &str| failure(path, &format!("serve model --state state {more}"));
-    let message = refused(&format!("--encoder {}", BERT.replace("bert", "distilbert")));
+    let message = refused(&format!("--encoder {OTHER}"));
     assert!(message.contains("by transformer-2x16-") && message.contains("[encoder]"), "{message}");
     let message = refused(&format!("--encoder {BERT}"));
     assert!(message.contains("not those of its items' texts"), "{message}");
