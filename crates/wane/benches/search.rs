@@ -75,21 +75,23 @@ impl Shop {
 
 fn exact(shop: &Shop) {
     let start = Instant::now();
-    let index = ExactIndex::new(shop.vectors.clone(), DIM).unwrap();
+    let index = ExactIndex::new(shop.vectors.clone(), DIM, &shop.offsets).unwrap();
     println!("  exact: built in {:.2} s", start.elapsed().as_secs_f64());
-    measure("exact", shop, |query| index.best(query, &shop.offsets, K, |_| true));
+    let offsets = index.offsets(&shop.offsets);
+    measure("exact", shop, |query| index.best(query, &offsets, K, |_| true));
 }
 
 fn approximate(shop: &Shop) {
-    let exact = ExactIndex::new(shop.vectors.clone(), DIM).unwrap();
+    let exact = ExactIndex::new(shop.vectors.clone(), DIM, &shop.offsets).unwrap();
     let start = Instant::now();
     let index = ApproximateIndex::build(shop.vectors.clone(), DIM, &shop.offsets, 1).unwrap();
     println!("  approximate: built in {:.1} s", start.elapsed().as_secs_f64());
+    let (of_exact, of_index) = (exact.offsets(&shop.offsets), index.offsets(&shop.offsets));
     for every in [1, 10, 1_000] {
         let keep = |item: ItemId| item.0.is_multiple_of(every);
         println!("  one item of {every} kept");
-        let all = measure("exact", shop, |query| exact.best(query, &shop.offsets, K, keep));
-        let found = measure("approximate", shop, |query| index.best(query, &shop.offsets, K, keep));
+        let all = measure("exact", shop, |query| exact.best(query, &of_exact, K, keep));
+        let found = measure("approximate", shop, |query| index.best(query, &of_index, K, keep));
         println!("    recall {:.4}", recall(&found, &all));
     }
 }

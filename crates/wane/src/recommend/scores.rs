@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::search::ItemOffsets;
 use super::sums::Sums;
 use crate::events::ItemId;
 
@@ -15,14 +16,8 @@ pub struct Scores {
     is_touched: Vec<bool>,
     touched: Vec<ItemId>,
     sums: Sums,
-    copy: Option<TableCopy>,
-}
-
-/// A copy of a table, to write on.
-#[derive(Debug, Clone)]
-struct TableCopy {
-    of: Arc<[f32]>,
-    values: Vec<f32>,
+    /// Offsets, and a copy of them to write on.
+    offsets: Option<(Arc<ItemOffsets>, ItemOffsets)>,
 }
 
 impl Scores {
@@ -33,7 +28,7 @@ impl Scores {
             is_touched: vec![false; n_items],
             touched: Vec::new(),
             sums: Sums::default(),
-            copy: None,
+            offsets: None,
         }
     }
 
@@ -48,18 +43,17 @@ impl Scores {
         self.sums = sums;
     }
 
-    /// A copy of a table. Given back as it was, it serves the next question: to copy a table of all items takes longer than to mend what a
-    /// question wrote on it.
-    pub(super) fn take_copy(&mut self, of: &Arc<[f32]>) -> Vec<f32> {
-        let kept = self.copy.take().filter(|copy| Arc::ptr_eq(&copy.of, of));
-        kept.map_or_else(|| of.to_vec(), |copy| copy.values)
+    /// A copy of offsets. Given back, it serves the next question: to copy those of all items takes longer than to take back what a
+    /// question changed.
+    pub(super) fn take_offsets(&mut self, of: &Arc<ItemOffsets>) -> ItemOffsets {
+        let kept = self.offsets.take().filter(|(kept, _)| Arc::ptr_eq(kept, of));
+        kept.map_or_else(|| ItemOffsets::clone(of), |(_, copy)| copy)
     }
 
-    /// Gives back what [`Self::take_copy`] took, and what stood there before each change, in the order of the changes.
-    pub(super) fn give_back_copy(&mut self, of: &Arc<[f32]>, mut values: Vec<f32>, former: &[(ItemId, f32)]) {
-        // The first change of an item is taken back last.
-        former.iter().rev().for_each(|(item, value)| values[item.index()] = *value);
-        self.copy = Some(TableCopy { of: Arc::clone(of), values });
+    /// Gives back what [`Self::take_offsets`] took.
+    pub(super) fn give_back_offsets(&mut self, of: Arc<ItemOffsets>, mut copy: ItemOffsets) {
+        copy.take_back();
+        self.offsets = Some((of, copy));
     }
 
     /// Clears the table in time proportional to what was touched.
@@ -142,6 +136,7 @@ impl Scores {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recommend::ExactIndex;
 
     #[test]
     fn clearing_forgets_sparse_and_dense_scores() {
@@ -157,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_comes_back_mended() {
-        let (table, mut scores): (Arc<[f32]>, _) = ([1.0, 2.0].into(), Scores::new(2));
-        let mut copy = scores.take_copy(&table);
-        copy[1] += 5.0;
-        copy[1] += 1.0;
-        scores.give_back_copy(&table, copy, &[(ItemId(1), 2.0), (ItemId(1), 7.0)]);
-        assert_eq!(scores.take_copy(&table), [1.0, 2.0]);
-        let other: Arc<[f32]> = [3.0].into();
-        assert_eq!(scores.take_copy(&other), [3.0]);
+    fn offsets_come_back_as_they_were() {
+        let index = ExactIndex::new(vec![1.0, 2.0], 1, &[]).unwrap();
+        let [one, other] = [[1.0, 2.0], [3.0, 4.0]].map(|table| Arc::new(index.offsets(&table)));
+        let mut scores = Scores::new(2);
+        let mut copy = scores.take_offsets(&one);
+        copy.add(ItemId(1), 5.0);
+        scores.give_back_offsets(Arc::clone(&one), copy);
+        assert_eq!(scores.take_offsets(&one).get(ItemId(1)), 2.0);
+        assert_eq!(scores.take_offsets(&other).get(ItemId(1)), 4.0);
     }
 }

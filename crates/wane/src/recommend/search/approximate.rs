@@ -30,9 +30,12 @@ use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
 use super::cells::{assign_cells, means};
-use super::codes::{CodedQuery, Codes, LANES};
+use super::codes::{CodedQuery, LANES};
 use super::dot::dot;
-use super::exact::ExactIndex;
+use super::exact::{ExactIndex, axes};
+use super::offsets::ItemOffsets;
+use super::order::Order;
+use super::rows::Rows;
 use super::shortlist::Shortlist;
 use crate::error::Result;
 use crate::events::ItemId;
@@ -50,17 +53,11 @@ const QUESTION_BEST: usize = 20;
 /// Of the items in the lists of sampled questions, how many a search has to find.
 const FOUND: f64 = 0.98;
 
-/// The slot of nobody: blocks are filled up with it.
-const NOBODY: u32 = u32::MAX;
-
 /// Vectors of items in cells, searched where the best may be.
 #[derive(Debug, Clone)]
 pub struct ApproximateIndex {
+    /// All items, by their cells.
     exact: ExactIndex,
-    /// The item of each slot. The slots of a cell are neighbours and fill whole blocks.
-    items: Vec<u32>,
-    /// One row per slot.
-    codes: Codes,
     cells: Vec<Cell>,
     /// One row per cell.
     centres: Vec<f32>,
@@ -90,29 +87,25 @@ impl ApproximateIndex {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) when `dim` is not 1 to 65,536, or does not divide the numbers.
     pub fn build(vectors: impl Into<Arc<[f32]>>, dim: usize, offsets: &[f32], seed: u64) -> Result<Self> {
-        let exact = ExactIndex::new(vectors, dim)?;
-        let n_items = exact.n_items();
-        let n_cells = (CELLS_PER_ROOT * (n_items as f64).sqrt()).ceil() as usize;
-        let cell_of = assign_cells(&exact, n_cells, seed)?;
-        let centres = means((0..n_items).map(|item| exact.row(item)), &cell_of, n_cells, dim);
+        let rows = Rows::new(vectors.into(), dim)?;
+        let n_cells = (CELLS_PER_ROOT * (rows.len() as f64).sqrt()).ceil() as usize;
+        let cell_of = assign_cells(&rows, n_cells, seed)?;
+        let centres = means(rows.iter(), &cell_of, n_cells, dim);
         let mut members = vec![Vec::new(); n_cells];
         cell_of.iter().enumerate().for_each(|(item, &cell)| members[cell].push(item as u32));
-        let mut items = Vec::new();
         let mut cells = Vec::with_capacity(n_cells);
+        let mut first = 0;
         for (members, centre) in members.iter().zip(centres.chunks_exact(dim)) {
-            let first = items.len() / LANES;
-            items.extend_from_slice(members);
-            items.resize(items.len().next_multiple_of(LANES), NOBODY);
-            let rows = members.iter().map(|&item| exact.row(item as usize));
+            let blocks = first..first + members.len().div_ceil(LANES);
+            first = blocks.end;
+            let rows = members.iter().map(|&item| rows.row(ItemId(item)));
             let offsets = members.iter().filter_map(|&item| offsets.get(item as usize).copied());
-            cells.push(Cell::new(first..items.len() / LANES, rows, centre, offsets));
+            cells.push(Cell::new(blocks, rows, centre, offsets));
         }
-        let codes = Codes::new(&exact.axes(), items.len(), |slot| match items[slot] {
-            NOBODY => &[],
-            item => exact.row(item as usize),
-        });
-        let mut index = Self { exact, items, codes, cells, centres, optimism: 0.0 };
-        index.optimism = index.needed_optimism(&cell_of, offsets, seed);
+        let axes = axes(&rows);
+        let exact = ExactIndex::in_order(rows, &axes, Order::of_cells(&members));
+        let mut index = Self { exact, cells, centres, optimism: 0.0 };
+        index.optimism = index.needed_optimism(&cell_of, &index.offsets(offsets), seed);
         Ok(index)
     }
 
@@ -121,21 +114,26 @@ impl ApproximateIndex {
         self.exact.n_items()
     }
 
+    /// What is added to the scores, one per item, in the order of this index.
+    pub fn offsets(&self, by_item: &[f32]) -> ItemOffsets {
+        self.exact.offsets(by_item)
+    }
+
     /// The `k` best of the items that `keep` lets through, or nearly; else as [`ExactIndex::best`].
     pub fn best(
         &self,
         query: &[f32],
-        offsets: &[f32],
+        offsets: &ItemOffsets,
         k: usize,
         keep: impl Fn(ItemId) -> bool,
     ) -> Vec<Scored> {
         if k == 0 {
             return Vec::new();
         }
-        let coded = self.codes.query(query);
+        let coded = self.exact.codes.query(query);
         let mut best = Shortlist::new(k, &keep);
         let mut cells = self.promises(query);
-        let mut left = self.codes.n_blocks() / SHARE;
+        let mut left = self.exact.codes.n_blocks() / SHARE;
         while let Some(Promise { cell, .. }) = cells.pop().filter(|cell| cell.score >= best.bar()) {
             let blocks = &self.cells[cell].blocks;
             if blocks.len() > left {
@@ -161,7 +159,7 @@ impl ApproximateIndex {
 
     /// Mean and deviation of a cell's scores for a query of a length.
     fn outlook(&self, cell: usize, query: &[f32], length: f32) -> (f32, f32) {
-        let dim = self.exact.dim();
+        let dim = self.exact.rows.dim;
         let of = &self.cells[cell];
         let product = dot(query, &self.centres[cell * dim..][..dim]);
         let part = if of.length > 0.0 { product / of.length } else { 0.0 };
@@ -174,32 +172,20 @@ impl ApproximateIndex {
         &self,
         blocks: Range<usize>,
         (query, coded): (&[f32], &CodedQuery),
-        offsets: &[f32],
+        offsets: &ItemOffsets,
         best: &mut Shortlist<F>,
     ) {
-        let first = blocks.start;
-        let offset = |&item: &u32| offsets.get(item as usize).copied().unwrap_or(f32::NAN);
-        let items = &self.items[first * LANES..blocks.end * LANES];
-        // All at once: one at a time between blocks, each would wait for memory alone.
-        let near: Vec<f32> = items.iter().map(offset).collect();
-        let near = near.as_chunks::<LANES>().0;
-        self.codes.scan(
-            coded,
-            blocks,
-            |block| &near[block - first],
-            best.bar(),
-            |slot| {
-                let (item, offset) = (self.items[slot], near.as_flattened()[slot - first * LANES]);
-                if item != NOBODY && !offset.is_nan() {
-                    best.offer(ItemId(item), || dot(query, self.exact.row(item as usize)) + offset);
-                }
-                best.bar()
-            },
-        );
+        let ExactIndex { rows, order, codes } = &self.exact;
+        codes.scan(coded, Some(blocks), offsets, best.bar(), |place| {
+            if let Some(item) = order.item(place) {
+                best.offer(item, || dot(query, rows.row(item)) + offsets.at(place));
+            }
+            best.bar()
+        });
     }
 
     /// The optimism that finds most of what sampled questions should find.
-    fn needed_optimism(&self, cell_of: &[usize], offsets: &[f32], seed: u64) -> f32 {
+    fn needed_optimism(&self, cell_of: &[usize], offsets: &ItemOffsets, seed: u64) -> f32 {
         let mut needs: Vec<f32> = self
             .questions(seed)
             .par_iter()
@@ -220,7 +206,7 @@ impl ApproximateIndex {
 
     /// Half of them items, half of them means of several items.
     fn questions(&self, seed: u64) -> Vec<Vec<f32>> {
-        let (n_items, dim) = (self.n_items(), self.exact.dim());
+        let (n_items, dim) = (self.n_items(), self.exact.rows.dim);
         if n_items == 0 {
             return Vec::new();
         }
@@ -228,7 +214,7 @@ impl ApproximateIndex {
         let mut mean_of = |count: usize| {
             let mut mean = vec![0.0; dim];
             for _ in 0..count {
-                let row = self.exact.row(random.random_range(0..n_items));
+                let row = self.exact.rows.row(ItemId(random.random_range(0..n_items) as u32));
                 mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value / count as f32);
             }
             mean
@@ -316,13 +302,13 @@ mod tests {
     #[test]
     fn finds_nearly_all_with_the_scores_of_an_exact_search() {
         let (vectors, offsets) = shop(20_000);
-        let exact = ExactIndex::new(vectors.clone(), DIM).unwrap();
+        let exact = ExactIndex::new(vectors.clone(), DIM, &offsets).unwrap();
         let index = ApproximateIndex::build(vectors.clone(), DIM, &offsets, 7).unwrap();
         let (mut hits, seen) = (0, std::cell::Cell::new(0));
         let queries: Vec<_> = vectors.chunks_exact(DIM).step_by(199).collect();
         for query in &queries {
-            let all = exact.best(query, &offsets, 20, |_| true);
-            let found = index.best(query, &offsets, 20, |_| {
+            let all = exact.best(query, &exact.offsets(&offsets), 20, |_| true);
+            let found = index.best(query, &index.offsets(&offsets), 20, |_| {
                 seen.set(seen.get() + 1);
                 true
             });
@@ -335,12 +321,15 @@ mod tests {
     #[test]
     fn a_filter_that_keeps_little_makes_the_search_exact() {
         let (vectors, offsets) = shop(5_000);
-        let exact = ExactIndex::new(vectors.clone(), DIM).unwrap();
+        let exact = ExactIndex::new(vectors.clone(), DIM, &offsets).unwrap();
         let index = ApproximateIndex::build(vectors.clone(), DIM, &offsets, 7).unwrap();
         for kept in [0, 5, 30] {
             let keep = |item: ItemId| item.0 % 167 == 1 && item.0 / 167 < kept;
             let query = &vectors[..DIM];
-            assert_eq!(index.best(query, &offsets, 20, keep), exact.best(query, &offsets, 20, keep));
+            assert_eq!(
+                index.best(query, &index.offsets(&offsets), 20, keep),
+                exact.best(query, &exact.offsets(&offsets), 20, keep)
+            );
         }
     }
 
@@ -357,14 +346,14 @@ mod tests {
     #[test]
     fn odd_catalogues_are_searched() {
         let none = ApproximateIndex::build(Vec::new(), DIM, &[], 1).unwrap();
-        assert_eq!(none.best(&[1.0; DIM], &[], 5, |_| true), []);
+        assert_eq!(none.best(&[1.0; DIM], &none.offsets(&[]), 5, |_| true), []);
         for value in [0.0, 1.0, 1e30, f32::NAN, f32::INFINITY] {
             let vectors = vec![value; 50 * DIM];
-            let exact = ExactIndex::new(vectors.clone(), DIM).unwrap();
-            let index = ApproximateIndex::build(vectors, DIM, &[0.5; 50], 1).unwrap();
             let (query, offsets) = ([1.0; DIM], [0.25; 50]);
-            let found = index.best(&query, &offsets, 60, |_| true);
-            assert_eq!(found, exact.best(&query, &offsets, 60, |_| true), "{value}");
+            let exact = ExactIndex::new(vectors.clone(), DIM, &offsets).unwrap();
+            let index = ApproximateIndex::build(vectors, DIM, &[0.5; 50], 1).unwrap();
+            let found = index.best(&query, &index.offsets(&offsets), 60, |_| true);
+            assert_eq!(found, exact.best(&query, &exact.offsets(&offsets), 60, |_| true), "{value}");
         }
     }
 }

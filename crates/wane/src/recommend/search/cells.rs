@@ -12,7 +12,10 @@ use rayon::prelude::*;
 
 use super::dot::dot;
 use super::exact::ExactIndex;
+use super::offsets::ItemOffsets;
+use super::rows::Rows;
 use crate::error::Result;
+use crate::events::ItemId;
 
 const ROUNDS: usize = 8;
 /// Vectors of the sample for each cell.
@@ -22,20 +25,20 @@ const SAMPLE_PER_CELL: usize = 50;
 ///
 /// # Errors
 /// None for vectors that are indexed.
-pub(super) fn assign_cells(items: &ExactIndex, n_cells: usize, seed: u64) -> Result<Vec<usize>> {
-    let n_items = items.n_items();
+pub(super) fn assign_cells(items: &Rows, n_cells: usize, seed: u64) -> Result<Vec<usize>> {
+    let n_items = items.len();
     let mut random = StdRng::seed_from_u64(seed);
     let sample: Vec<&[f32]> = index::sample(&mut random, n_items, n_items.min(n_cells * SAMPLE_PER_CELL))
         .into_iter()
-        .map(|item| items.row(item))
+        .map(|item| items.row(ItemId(item as u32)))
         .filter(|vector| dot(vector, vector).is_finite())
         .collect();
     let start = sample.iter().take(n_cells).copied().flatten().copied().collect();
-    let mut centres = Centres::new(start, items.dim())?;
+    let mut centres = Centres::new(start, items.dim)?;
     for _ in 0..ROUNDS {
-        centres = centres.moved(&sample, items.dim())?;
+        centres = centres.moved(&sample, items.dim)?;
     }
-    Ok((0..n_items).into_par_iter().map(|item| centres.nearest(items.row(item))).collect())
+    Ok(items.vectors.par_chunks_exact(items.dim).map(|row| centres.nearest(row)).collect())
 }
 
 /// The mean of each cell's rows; zeros for an empty cell.
@@ -60,13 +63,14 @@ pub(super) fn means<'a>(
 struct Centres {
     index: ExactIndex,
     /// `-|c|^2 / 2`.
-    offsets: Vec<f32>,
+    offsets: ItemOffsets,
 }
 
 impl Centres {
     fn new(centres: Vec<f32>, dim: usize) -> Result<Self> {
-        let offsets = centres.chunks_exact(dim).map(|centre| -0.5 * dot(centre, centre)).collect();
-        Ok(Self { index: ExactIndex::new(centres, dim)?, offsets })
+        let offsets: Vec<f32> = centres.chunks_exact(dim).map(|centre| -0.5 * dot(centre, centre)).collect();
+        let index = ExactIndex::new(centres, dim, &offsets)?;
+        Ok(Self { offsets: index.offsets(&offsets), index })
     }
 
     /// The first cell for a vector that is no number, or when there are no centres.
@@ -81,6 +85,6 @@ impl Centres {
     /// origin is somebody's nearest.
     fn moved(&self, sample: &[&[f32]], dim: usize) -> Result<Self> {
         let cells: Vec<usize> = sample.par_iter().map(|vector| self.nearest(vector)).collect();
-        Self::new(means(sample.iter().copied(), &cells, self.offsets.len(), dim), dim)
+        Self::new(means(sample.iter().copied(), &cells, self.index.n_items(), dim), dim)
     }
 }

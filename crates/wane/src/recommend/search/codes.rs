@@ -12,8 +12,10 @@
 //! another `|p - step_q c_q| |step c|`, where `|step c| <= 127 * sqrt(axes) * step`. Where all places are axes nothing but roundings is
 //! left, and `q . e' <= |q| rest` says it better.
 //!
-//! Vectors are kept along few axes, where few say most, and along all: the few exclude most blocks of vectors, and what they do not
-//! exclude is looked at along all.
+//! Vectors are kept along few axes, where few say most, and along all: the few exclude most vectors, and what they do not exclude is
+//! looked at along all. Before either, whole blocks of vectors are excluded by the boxes in which they lie: with `lo_k <= u_k . e <= hi_k`
+//! for all of a block, `sum_k p_k (u_k . e) <= sum_k max(p_k, 0) hi_k + min(p_k, 0) lo_k`. So a box is to the bound what a vector with two
+//! places along each axis is, rounded outwards, and its `rest` is the greatest of its vectors.
 //!
 //! So `bound = step * (step_q * (c_q . c) + a) + b * rest`, where `a` and `b` depend on the question only. They also hold what floats
 //! lose: in `dot`, which is off by at most `(dim + 4) * 2^-24 * |q| |e|`, and in the bound itself. Steps and lengths are at least 1e-18,
@@ -25,15 +27,16 @@
 //! reads is what it takes.
 //!
 //! Sixteen vectors make a block, two places of each at a time: so their integer products are summed side by side in
-//! registers (`pmaddwd` on x86 with AVX2 or AVX-512), nothing is summed across, and the bounds are the same on every machine.
+//! registers (`pmaddwd` on x86 with AVX2 or AVX-512), nothing is summed across, and the bounds are the same on every machine. Sixteen
+//! boxes make a group likewise. The groups that promise most are searched first: after them the bar is nearly where it ends.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::axes::Axes;
+use super::offsets::ItemOffsets;
 
 /// Vectors of a block.
 pub(super) const LANES: usize = 16;
@@ -46,6 +49,8 @@ pub(super) const MAX_DIM: usize = 65_536;
 const TOGETHER: usize = 64;
 /// One of so many of the blocks that were scanned is scanned together next, up to [`TOGETHER`].
 const RISING: usize = 4;
+/// Groups of boxes that are searched before the others.
+const FIRST_GROUPS: usize = 4;
 
 const ITEM_CODES: f64 = 127.0;
 const SHORTEST: f64 = 1e-18;
@@ -68,14 +73,19 @@ struct PairCodes([i8; 2 * LANES]);
 /// Rounded vectors, in blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Codes {
+    n_rows: usize,
+    /// The boxes of blocks, along the first level's axes.
+    boxes: Option<Level>,
     /// The roughest first; each excludes what it can.
     levels: Vec<Level>,
 }
 
-/// Vectors along some axes.
+/// Vectors or boxes along some axes.
 #[derive(Debug, Clone)]
 struct Level {
     axes: Arc<Axes>,
+    /// Places along each axis: 1 of a vector, 2 of a box.
+    sides: usize,
     pairs: usize,
     /// `pairs` in a row for each block.
     codes: Vec<PairCodes>,
@@ -106,6 +116,7 @@ fn of_half(half: u16) -> f32 {
 /// A rounded question, for each level.
 #[derive(Debug)]
 pub(super) struct CodedQuery {
+    boxes: Option<LevelQuery>,
     levels: Vec<LevelQuery>,
 }
 
@@ -118,54 +129,79 @@ struct LevelQuery {
 }
 
 impl Codes {
-    /// Rounds vectors along axes; one that `row` gives shorter than they are is followed by zeros.
+    /// Rounds vectors along axes, the fewest first.
     pub(super) fn new<'a>(
         axes: &[Arc<Axes>],
         n_rows: usize,
         row: impl Fn(usize) -> &'a [f32] + Sync,
     ) -> Self {
-        Self { levels: axes.iter().map(|axes| Level::new(Arc::clone(axes), n_rows, &row)).collect() }
+        let level = |axes: &Arc<Axes>| {
+            Level::new(axes, 1, n_rows, |number, put| round_vector(axes, row(number), put))
+        };
+        Self { n_rows, boxes: None, levels: axes.iter().map(level).collect() }
     }
 
-    /// Along which vectors are rounded, the fewest first.
-    pub(super) fn axes(&self) -> Vec<Arc<Axes>> {
-        self.levels.iter().map(|level| Arc::clone(&level.axes)).collect()
+    /// The same with the boxes in which blocks lie; `row` gives the vectors again.
+    pub(super) fn with_boxes<'a>(mut self, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
+        let vectors = |block: usize| (block * LANES..self.n_rows.min((block + 1) * LANES)).map(&row);
+        self.boxes = self.levels.first().map(|level| {
+            let round = |block, put: &mut Put<'_>| round_box(&level.axes, vectors(block), put);
+            Level::new(&level.axes, 2, self.n_blocks(), round)
+        });
+        self
     }
 
     /// Rounds a question: places it lacks are zeros, places it has too many are ignored.
     pub(super) fn query(&self, query: &[f32]) -> CodedQuery {
-        CodedQuery { levels: self.levels.iter().map(|level| level.query(query)).collect() }
+        let of = |level: &Level| level.query(query);
+        CodedQuery { boxes: self.boxes.as_ref().map(of), levels: self.levels.iter().map(of).collect() }
     }
 
     pub(super) fn n_blocks(&self) -> usize {
-        self.levels.first().map_or(0, |level| level.errors.len())
+        self.n_rows.div_ceil(LANES)
     }
 
-    /// Calls `reach` for each vector of the blocks whose bound plus its offset is not below the bar, and takes what
-    /// it returns for the next bar. Places behind the last vector may be among them.
-    pub(super) fn scan<'a>(
+    /// Calls `reach` for each vector of the blocks, or of all, whose bound plus its offset is not below the bar, and takes what it
+    /// returns for the next bar. Places behind the last vector may be among them.
+    pub(super) fn scan(
         &self,
         query: &CodedQuery,
-        blocks: Range<usize>,
-        offsets: impl Fn(usize) -> &'a Lanes<f32>,
+        blocks: Option<Range<usize>>,
+        offsets: &ItemOffsets,
         bar: f32,
         reach: impl FnMut(usize) -> f32,
     ) {
+        let mut scan = Scan { codes: self, query, offsets, bar, scanned: 0, reach };
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V4::try_new() {
-            return simd.vectorize(Scan { codes: self, query, blocks, offsets, bar, reach, machine: simd });
+            return simd.vectorize(
+                #[inline(always)]
+                || scan.run(simd, blocks),
+            );
         }
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
-            return simd.vectorize(Scan { codes: self, query, blocks, offsets, bar, reach, machine: simd });
+            return simd.vectorize(
+                #[inline(always)]
+                || scan.run(simd, blocks),
+            );
         }
-        Scan { codes: self, query, blocks, offsets, bar, reach, machine: Plain }.call();
+        scan.run(Plain, blocks);
     }
 }
 
+/// Takes the code of a place.
+type Put<'a> = dyn FnMut(usize, i8) + 'a;
+
 impl Level {
-    fn new<'a>(axes: Arc<Axes>, n_rows: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
-        let (pairs, blocks) = (axes.len().div_ceil(2), n_rows.div_ceil(LANES));
+    /// Rounds rows, each by giving the codes of its places, `sides` for each axis, to what it is called with.
+    fn new(
+        axes: &Arc<Axes>,
+        sides: usize,
+        n_rows: usize,
+        round: impl Fn(usize, &mut Put<'_>) -> Rounded + Sync,
+    ) -> Self {
+        let (pairs, blocks) = ((sides * axes.len()).div_ceil(2), n_rows.div_ceil(LANES));
         let mut codes = vec![PairCodes([0; 2 * LANES]); pairs * blocks];
         let rounded: Vec<(Errors, f64)> = codes
             .par_chunks_exact_mut(pairs)
@@ -174,7 +210,7 @@ impl Level {
                 let mut errors = Errors { step: [0; LANES], rest: [0; LANES] };
                 let mut worst = 0.0f64;
                 for lane in 0..LANES.min(n_rows - block * LANES) {
-                    let own = round_vector(&axes, row(block * LANES + lane), |place, code| {
+                    let own = round(block * LANES + lane, &mut |place, code| {
                         codes[place / 2].0[2 * lane + place % 2] = code;
                     });
                     (errors.step[lane], errors.rest[lane]) = (half_above(own.step), half_above(own.rest));
@@ -184,7 +220,12 @@ impl Level {
             })
             .collect();
         let worst = rounded.iter().fold(0.0, |worst: f64, own| worst.max(own.1));
-        Self { axes, pairs, codes, errors: rounded.into_iter().map(|own| own.0).collect(), worst }
+        let errors = rounded.into_iter().map(|own| own.0).collect();
+        Self { axes: Arc::clone(axes), sides, pairs, codes, errors, worst }
+    }
+
+    fn block(&self, block: usize) -> Block<'_> {
+        Block { codes: &self.codes[block * self.pairs..][..self.pairs], errors: &self.errors[block] }
     }
 
     fn query(&self, query: &[f32]) -> LevelQuery {
@@ -196,11 +237,15 @@ impl Level {
             return LevelQuery { codes, step: 0.0, per_step: 0.0, per_rest: f32::INFINITY };
         }
         let along = axes.along(query);
+        let places = match self.sides {
+            1 => along.clone(),
+            _ => along.iter().flat_map(|p| [p.max(0.0), p.min(0.0)]).collect(),
+        };
         let most = f64::from(i32::MAX) / (ITEM_CODES * (2 * self.pairs) as f64);
-        let step = step_of(&along, most.min(f64::from(i16::MAX)).floor());
+        let step = step_of(&places, most.min(f64::from(i16::MAX)).floor());
         let mut codes = vec![[0i16; 2]; self.pairs];
         let mut lost = 0.0;
-        for (place, &value) in along.iter().enumerate() {
+        for (place, &value) in places.iter().enumerate() {
             let code = (value / f64::from(step)).round();
             codes[place / 2][place % 2] = code as i16;
             lost += (value - f64::from(step) * code).powi(2);
@@ -211,7 +256,7 @@ impl Level {
             false => (self::length(axes.rest(query, &along).into_iter()), self.worst * size),
         };
         let float_error = (axes.dim() as f64 + 16.0) * ROUNDING;
-        let longest_codes = ITEM_CODES * (axes.len() as f64).sqrt();
+        let longest_codes = ITEM_CODES * (places.len() as f64).sqrt();
         let per_step = longest_codes * (lost + float_error * (axes.stretch() * length + size + lost))
             + left * (1.0 + float_error);
         let per_rest = rest * (1.0 + float_error) + float_error * length + SHORTEST;
@@ -219,7 +264,7 @@ impl Level {
     }
 }
 
-/// What is kept of a vector beside its codes.
+/// What is kept of a vector or a box beside its codes.
 struct Rounded {
     step: f32,
     rest: f32,
@@ -227,11 +272,14 @@ struct Rounded {
     left: f64,
 }
 
+/// Of what is too long, or no number.
+const BOUNDLESS: Rounded = Rounded { step: 0.0, rest: f32::INFINITY, left: 0.0 };
+
 /// Gives the codes of a vector along the axes to `put`.
-fn round_vector(axes: &Axes, vector: &[f32], mut put: impl FnMut(usize, i8)) -> Rounded {
+fn round_vector(axes: &Axes, vector: &[f32], put: &mut Put<'_>) -> Rounded {
     let length = length(vector.iter().copied().map(f64::from));
     if length.is_nan() || length > LONGEST {
-        return Rounded { step: 0.0, rest: f32::INFINITY, left: 0.0 };
+        return BOUNDLESS;
     }
     let mut along = axes.along(vector);
     let step = of_half(half_above(step_of(&along, ITEM_CODES).max((FINEST * length) as f32)));
@@ -246,6 +294,32 @@ fn round_vector(axes: &Axes, vector: &[f32], mut put: impl FnMut(usize, i8)) -> 
     Rounded { step, rest: rest as f32, left }
 }
 
+/// Gives the codes of the box in which some vectors lie to `put`: of each axis the upper and the lower side.
+fn round_box<'a>(axes: &Axes, vectors: impl Iterator<Item = &'a [f32]>, put: &mut Put<'_>) -> Rounded {
+    let mut sides = vec![[f64::NEG_INFINITY, f64::INFINITY]; axes.len()];
+    let (mut longest, mut rest, mut left) = (0.0f64, 0.0f64, 0.0f64);
+    for vector in vectors {
+        let length = length(vector.iter().copied().map(f64::from));
+        if length.is_nan() || length > LONGEST {
+            return BOUNDLESS;
+        }
+        let along = axes.along(vector);
+        for ([upper, lower], &value) in sides.iter_mut().zip(&along) {
+            (*upper, *lower) = (upper.max(value), lower.min(value));
+        }
+        let beside = axes.rest(vector, &along);
+        left = left.max(self::length(axes.along(&beside).into_iter()));
+        (longest, rest) = (longest.max(length), rest.max(self::length(beside.into_iter())));
+    }
+    let step = of_half(half_above(step_of(sides.as_flattened(), ITEM_CODES).max((FINEST * longest) as f32)));
+    for (axis, [upper, lower]) in sides.into_iter().enumerate() {
+        // Outwards; what the division may lose is far below the floats' error.
+        put(2 * axis, (upper / f64::from(step)).ceil().clamp(-ITEM_CODES, ITEM_CODES) as i8);
+        put(2 * axis + 1, (lower / f64::from(step)).floor().clamp(-ITEM_CODES, ITEM_CODES) as i8);
+    }
+    Rounded { step, rest: ((rest + SHORTEST) * MARGIN) as f32, left: left / f64::from(step) }
+}
+
 fn step_of(values: &[f64], most: f64) -> f32 {
     let greatest = values.iter().fold(0.0f64, |greatest, value| greatest.max(value.abs()));
     (greatest / most).max(SHORTEST) as f32
@@ -257,8 +331,11 @@ fn length(values: impl Iterator<Item = f64>) -> f64 {
 
 /// How the bounds of a block are worked out: the same bounds, faster or slower.
 trait Machine: Copy {
-    /// A bit for each vector whose bound is not below the bar; one that is no number excludes nothing.
-    fn reach(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>, bar: f32) -> u16;
+    /// The bound of each vector's score.
+    fn bounds(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>) -> Lanes<f32>;
+
+    /// A bit for each bound that is not below the bar; one that is no number excludes nothing.
+    fn reach(self, bounds: &Lanes<f32>, bar: f32) -> u16;
 }
 
 /// What a level has of a block.
@@ -273,28 +350,31 @@ struct Plain;
 
 impl Machine for Plain {
     #[inline(always)]
-    fn reach(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>, bar: f32) -> u16 {
+    fn bounds(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>) -> Lanes<f32> {
         let mut sums = [0; LANES];
         for (codes, pair) in block.codes.iter().zip(&query.codes) {
             for (sum, code) in sums.iter_mut().zip(codes.0.as_chunks::<2>().0) {
                 *sum += i32::from(code[0]) * i32::from(pair[0]) + i32::from(code[1]) * i32::from(pair[1]);
             }
         }
-        let mut reached = 0;
-        for (lane, sum) in sums.into_iter().enumerate() {
+        std::array::from_fn(|lane| {
             let [step, rest] = [block.errors.step[lane], block.errors.rest[lane]].map(of_half);
-            let coded = step * (query.step * sum as f32 + query.per_step);
-            let bound = coded + query.per_rest * rest + offsets[lane];
-            reached |= u16::from(bound >= bar || bound.is_nan()) << lane;
-        }
-        reached
+            let coded = step * (query.step * sums[lane] as f32 + query.per_step);
+            coded + query.per_rest * rest + offsets[lane]
+        })
+    }
+
+    #[inline(always)]
+    fn reach(self, bounds: &Lanes<f32>, bar: f32) -> u16 {
+        let reaches = |bound: f32| u16::from(bound >= bar || bound.is_nan());
+        (0..LANES).fold(0, |reached, lane| reached | reaches(bounds[lane]) << lane)
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Machine for pulp::x86::V3 {
     #[inline(always)]
-    fn reach(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>, bar: f32) -> u16 {
+    fn bounds(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>) -> Lanes<f32> {
         let mut sums = [self.splat_i32x8(0); 2];
         for (codes, pair) in block.codes.iter().zip(&query.codes) {
             let pairs: pulp::i16x16 = pulp::cast(self.splat_i32x8(pulp::cast(*pair)));
@@ -313,14 +393,23 @@ impl Machine for pulp::x86::V3 {
             let both: [pulp::u16x8; 2] = pulp::cast(*values);
             pulp::cast(self.shl_const_u32x8::<16>(self.convert_u16x8_to_u32x8(both[half])))
         };
-        let mut reached = 0;
-        for (number, sum) in sums.into_iter().enumerate() {
+        let mut bounds = [self.splat_f32x8(0.0); 2];
+        for (number, (bound, sum)) in bounds.iter_mut().zip(sums).enumerate() {
             let sum = self.mul_f32x8(all(query.step), self.convert_i32x8_to_f32x8(sum));
             let coded =
                 self.mul_f32x8(float(&block.errors.step, number), self.add_f32x8(sum, all(query.per_step)));
             let rest = self.mul_f32x8(all(query.per_rest), float(&block.errors.rest, number));
-            let bound = self.add_f32x8(self.add_f32x8(coded, rest), half(offsets, number));
-            let is_reached = self.cmp_not_lt_f32x8(bound, all(bar));
+            *bound = self.add_f32x8(self.add_f32x8(coded, rest), half(offsets, number));
+        }
+        pulp::cast(bounds)
+    }
+
+    #[inline(always)]
+    fn reach(self, bounds: &Lanes<f32>, bar: f32) -> u16 {
+        let halves: [pulp::f32x8; 2] = pulp::cast(*bounds);
+        let mut reached = 0;
+        for (number, half) in halves.into_iter().enumerate() {
+            let is_reached = self.cmp_not_lt_f32x8(half, self.splat_f32x8(bar));
             reached |= (self.avx._mm256_movemask_ps(pulp::cast(is_reached)) as u16) << (8 * number);
         }
         reached
@@ -330,7 +419,7 @@ impl Machine for pulp::x86::V3 {
 #[cfg(target_arch = "x86_64")]
 impl Machine for pulp::x86::V4 {
     #[inline(always)]
-    fn reach(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>, bar: f32) -> u16 {
+    fn bounds(self, block: Block<'_>, query: &LevelQuery, offsets: &Lanes<f32>) -> Lanes<f32> {
         let mut sum = self.splat_i32x16(0);
         for (codes, pair) in block.codes.iter().zip(&query.codes) {
             let pairs: pulp::i16x32 = pulp::cast(self.splat_i32x16(pulp::cast(*pair)));
@@ -344,46 +433,97 @@ impl Machine for pulp::x86::V4 {
         let sum = self.mul_f32x16(all(query.step), self.convert_i32x16_to_f32x16(sum));
         let coded = self.mul_f32x16(float(&block.errors.step), self.add_f32x16(sum, all(query.per_step)));
         let rest = self.mul_f32x16(all(query.per_rest), float(&block.errors.rest));
-        let bound = self.add_f32x16(self.add_f32x16(coded, rest), pulp::cast(*offsets));
-        self.cmp_not_lt_f32x16(bound, all(bar)).0
+        pulp::cast(self.add_f32x16(self.add_f32x16(coded, rest), pulp::cast(*offsets)))
+    }
+
+    #[inline(always)]
+    fn reach(self, bounds: &Lanes<f32>, bar: f32) -> u16 {
+        self.cmp_not_lt_f32x16(pulp::cast(*bounds), self.splat_f32x16(bar)).0
     }
 }
 
-/// The loop of [`Codes::scan`]: a value, so that it can be compiled for what the processor has.
-struct Scan<'a, O, R, M> {
+/// A run of [`Codes::scan`].
+struct Scan<'a, R> {
     codes: &'a Codes,
     query: &'a CodedQuery,
-    blocks: Range<usize>,
-    offsets: O,
+    offsets: &'a ItemOffsets,
     bar: f32,
+    /// Blocks that were looked into.
+    scanned: usize,
     reach: R,
-    machine: M,
 }
 
-impl<'o, O: Fn(usize) -> &'o Lanes<f32>, R: FnMut(usize) -> f32, M: Machine> NullaryFnOnce
-    for Scan<'_, O, R, M>
-{
-    type Output = ();
+impl<R: FnMut(usize) -> f32> Scan<'_, R> {
+    // Inlined into what is compiled for the machine, as all that is called here.
+    #[inline(always)]
+    fn run<M: Machine>(&mut self, machine: M, blocks: Option<Range<usize>>) {
+        match (blocks, &self.codes.boxes, &self.query.boxes) {
+            (None, Some(boxes), Some(query)) => self.by_boxes(machine, boxes, query),
+            (blocks, ..) => self.look_into(machine, blocks.unwrap_or(0..self.codes.n_blocks())),
+        }
+    }
 
     #[inline(always)]
-    fn call(mut self) {
-        let (mut left, mut scanned) = ([(0usize, 0u16); TOGETHER], 0);
-        let Range { mut start, end } = self.blocks;
-        while start < end {
-            // The bar rises fast at first.
-            let together = (scanned / RISING).clamp(1, TOGETHER).min(end - start);
-            for (left, block) in left.iter_mut().zip(start..start + together) {
-                *left = (block, u16::MAX);
+    fn by_boxes<M: Machine>(&mut self, machine: M, boxes: &Level, query: &LevelQuery) {
+        // What the best of each block may score, group by group.
+        let mut promises = vec![[0.0; LANES]; boxes.errors.len()];
+        for (group, promise) in promises.iter_mut().enumerate() {
+            *promise = machine.bounds(boxes.block(group), query, self.offsets.greatest(group));
+        }
+        let mut blocks = Vec::with_capacity(2 * TOGETHER);
+        let first = best_groups(&promises);
+        for &group in &first {
+            self.reached(machine, &promises, group, &mut blocks);
+            self.look_into(machine, blocks.drain(..));
+        }
+        for group in (0..promises.len()).filter(|group| !first.contains(group)) {
+            self.reached(machine, &promises, group, &mut blocks);
+            if blocks.len() >= TOGETHER {
+                self.look_into(machine, blocks.drain(..));
             }
-            let mut n_left = together;
+        }
+        self.look_into(machine, blocks.drain(..));
+    }
+
+    /// Adds the blocks of a group that may hold what reaches the bar.
+    #[inline(always)]
+    fn reached<M: Machine>(
+        &self,
+        machine: M,
+        promises: &[Lanes<f32>],
+        group: usize,
+        blocks: &mut Vec<usize>,
+    ) {
+        let mut reached = machine.reach(&promises[group], self.bar);
+        while reached != 0 {
+            let block = group * LANES + reached.trailing_zeros() as usize;
+            // The last group may not be full.
+            if block < self.codes.n_blocks() {
+                blocks.push(block);
+            }
+            reached &= reached - 1;
+        }
+    }
+
+    /// Looks into blocks, some at a time.
+    #[inline(always)]
+    fn look_into<M: Machine>(&mut self, machine: M, mut blocks: impl ExactSizeIterator<Item = usize>) {
+        let mut left = [(0usize, 0u16); TOGETHER];
+        while blocks.len() > 0 {
+            // The bar rises fast at first.
+            let together = (self.scanned / RISING).clamp(1, TOGETHER);
+            let mut n_left = 0;
+            for (left, block) in left.iter_mut().zip(blocks.by_ref().take(together)) {
+                *left = (block, u16::MAX);
+                n_left += 1;
+            }
+            self.scanned += n_left;
             for (level, query) in self.codes.levels.iter().zip(&self.query.levels) {
                 let mut n_reached = 0;
                 for place in 0..n_left {
                     let (block, reached) = left[place];
-                    let codes = &level.codes[block * level.pairs..][..level.pairs];
-                    let of_level = Block { codes, errors: &level.errors[block] };
-                    let reached =
-                        reached & self.machine.reach(of_level, query, (self.offsets)(block), self.bar);
+                    let bounds = machine.bounds(level.block(block), query, self.offsets.block(block));
+                    let reached = reached & machine.reach(&bounds, self.bar);
                     // Without a branch: which blocks are excluded cannot be foreseen.
                     left[n_reached] = (block, reached);
                     n_reached += usize::from(reached != 0);
@@ -396,9 +536,27 @@ impl<'o, O: Fn(usize) -> &'o Lanes<f32>, R: FnMut(usize) -> f32, M: Machine> Nul
                     reached &= reached - 1;
                 }
             }
-            (start, scanned) = (start + together, scanned + together);
         }
     }
+}
+
+/// The groups that promise most, the best first.
+fn best_groups(promises: &[Lanes<f32>]) -> Vec<usize> {
+    // What promises no number may hold anything.
+    let most = |group: usize| {
+        promises[group].iter().fold(f32::NEG_INFINITY, |most, &promise| {
+            if promise.is_nan() { f32::INFINITY } else { most.max(promise) }
+        })
+    };
+    let mut groups: Vec<(f32, usize)> = (0..promises.len()).map(|group| (most(group), group)).collect();
+    let best_first =
+        |one: &(f32, usize), other: &(f32, usize)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
+    if groups.len() > FIRST_GROUPS {
+        groups.select_nth_unstable_by(FIRST_GROUPS, best_first);
+        groups.truncate(FIRST_GROUPS);
+    }
+    groups.sort_unstable_by(best_first);
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
 #[cfg(test)]
@@ -424,12 +582,16 @@ mod tests {
             own.rest.copy_from_slice(&errors[LANES..]);
             let block = Block { codes: &codes, errors: &own };
             let query = LevelQuery { codes: pairs[..codes.len()].to_vec(), step, per_step, per_rest };
-            let plain = Plain.reach(block, &query, &offsets, bar);
+            let bits = |bounds: Lanes<f32>| bounds.map(|bound| if bound.is_nan() { u32::MAX } else { bound.to_bits() });
+            let bounds = Plain.bounds(block, &query, &offsets);
+            let plain = (bits(bounds), Plain.reach(&bounds, bar));
             if let Some(simd) = pulp::x86::V3::try_new() {
-                prop_assert_eq!(simd.vectorize(|| simd.reach(block, &query, &offsets, bar)), plain);
+                let bounds = simd.vectorize(|| simd.bounds(block, &query, &offsets));
+                prop_assert_eq!((bits(bounds), simd.vectorize(|| simd.reach(&bounds, bar))), plain);
             }
             if let Some(simd) = pulp::x86::V4::try_new() {
-                prop_assert_eq!(simd.vectorize(|| simd.reach(block, &query, &offsets, bar)), plain);
+                let bounds = simd.vectorize(|| simd.bounds(block, &query, &offsets));
+                prop_assert_eq!((bits(bounds), simd.vectorize(|| simd.reach(&bounds, bar))), plain);
             }
         }
     }
@@ -446,12 +608,13 @@ mod tests {
     #[test]
     fn the_longest_vectors_do_not_overflow() {
         let ones = vec![1.0f32; MAX_DIM];
-        let level = Level::new(Arc::new(Axes::places(MAX_DIM)), 1, |_| &ones);
-        let query = level.query(&ones);
-        let sum: i64 = query.codes.as_flattened().iter().map(|&code| i64::from(code) * 127).sum();
-        assert!(sum <= i64::from(i32::MAX));
-        let block = Block { codes: &level.codes, errors: &level.errors[0] };
-        let reaches = |bar: f32| Plain.reach(block, &query, &[0.0; LANES], bar) & 1 == 1;
-        assert!(reaches(MAX_DIM as f32) && !reaches(1.1 * MAX_DIM as f32));
+        let codes = Codes::new(&[Arc::new(Axes::places(MAX_DIM))], 1, |_| &ones).with_boxes(|_| &ones);
+        for level in codes.levels.iter().chain(&codes.boxes) {
+            let query = level.query(&ones);
+            let sum: i64 = query.codes.as_flattened().iter().map(|&code| i64::from(code) * 127).sum();
+            assert!(sum <= i64::from(i32::MAX));
+            let bound = Plain.bounds(level.block(0), &query, &[0.0; LANES])[0];
+            assert!((MAX_DIM as f32..1.1 * MAX_DIM as f32).contains(&bound));
+        }
     }
 }

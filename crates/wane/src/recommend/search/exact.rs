@@ -1,77 +1,90 @@
-//! The best items of `q . e_j + offset_j`, exactly as scoring all of them and sorting would give.
+//! The best items of `q . e_j + o_j`, exactly as scoring all of them and sorting would give, without scoring most of them.
 //!
-//! Vectors are also kept rounded to a byte per place, along a few axes if these say most and along all places. A pass over the
-//! few, a sixteenth of the memory, then over what is left along all, gives each item a bound that its score cannot exceed
-//! (`codes` says why). The item is rescored from the vector itself only if its bound reaches the `k`-th best score so far, and
-//! what was not rescored is worse than `k` items for certain. So the result is exact: same items, same bits, same order
-//! among ties.
+//! Vectors are also kept rounded to a byte per place, along a few axes if these say most and along all places. A pass over the few,
+//! then over what is left along all, gives each item a bound that its score cannot exceed (`codes` says why). The item is rescored
+//! from the vector itself only if its bound reaches the `k`-th best score so far, and what was not rescored is worse than `k` items for
+//! certain. So the result is exact: same items, same bits, same order among ties.
 //!
-//! The cost: one byte per axis and item, and about two hundred rescored items. Where bounds say nothing (vectors longer
-//! than 1e18) every item is rescored, which is slow and still right.
+//! Where few axes say most, items that are alike stand side by side (`order`), and no score of a block of sixteen exceeds a bound by
+//! the box in which their vectors lie and their greatest offset. So most blocks are passed over: of trained models 86 to 99.7 %.
+//! Boxes along many axes exclude next to nothing.
+//!
+//! The cost: two bytes per axis for each sixteen items, one for each item of the blocks that remain, and about two hundred rescored
+//! items. Where bounds say nothing (vectors longer than 1e18) every item is rescored, which is slow and still right.
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::axes::Axes;
-use super::codes::{Codes, LANES, MAX_DIM};
+use super::codes::Codes;
 use super::dot::dot;
+use super::offsets::ItemOffsets;
+use super::order::Order;
+use super::rows::Rows;
 use super::shortlist::Shortlist;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::events::ItemId;
 use crate::recommend::Scored;
+
+/// Along so many axes boxes are worth looking at.
+const AXES_OF_BOXES: usize = 32;
 
 /// Vectors of items, searched exactly.
 #[derive(Debug, Clone)]
 pub struct ExactIndex {
-    vectors: Arc<[f32]>,
-    dim: usize,
-    codes: Codes,
+    pub(super) rows: Rows,
+    pub(super) order: Arc<Order>,
+    /// One row per place of the order.
+    pub(super) codes: Codes,
 }
 
 impl ExactIndex {
     /// An index of vectors of `dim` numbers, one after another in the order of items.
     ///
+    /// `offsets` are those usual at a search, one per item: items stand together that are alike in them too. What is found does not
+    /// depend on them. The same vectors and offsets give the same index on any number of threads.
+    ///
     /// # Errors
-    /// [`Error::Setting`] when `dim` is not 1 to 65,536, or does not divide the numbers.
-    pub fn new(vectors: impl Into<Arc<[f32]>>, dim: usize) -> Result<Self> {
-        let vectors = vectors.into();
-        if !(1..=MAX_DIM).contains(&dim) || !vectors.len().is_multiple_of(dim) {
-            let expected = format!("1 to {MAX_DIM}, a divisor of the {} numbers", vectors.len());
-            return Err(Error::setting("dim", expected, dim));
+    /// [`Error::Setting`](crate::Error::Setting) when `dim` is not 1 to 65,536, or does not divide the numbers.
+    pub fn new(vectors: impl Into<Arc<[f32]>>, dim: usize, offsets: &[f32]) -> Result<Self> {
+        let rows = Rows::new(vectors.into(), dim)?;
+        let axes = axes(&rows);
+        if axes[0].len() > AXES_OF_BOXES {
+            let order = Order::given(rows.len());
+            return Ok(Self::in_order(rows, &axes, order));
         }
-        let few = Axes::principal(dim, vectors.chunks_exact(dim));
-        let axes: Vec<_> = few.into_iter().chain([Axes::places(dim)]).map(Arc::new).collect();
-        let codes = Codes::new(&axes, vectors.len() / dim, |item| &vectors[item * dim..][..dim]);
-        Ok(Self { vectors, dim, codes })
+        let order = Order::of_alike(&coordinates(&axes[0], &rows, offsets), axes[0].len() + 1);
+        let mut index = Self::in_order(rows, &axes, order);
+        index.codes = index.codes.with_boxes(|place| at_place(&index.rows, &index.order, place));
+        Ok(index)
+    }
+
+    /// The same in a given order, without boxes.
+    pub(super) fn in_order(rows: Rows, axes: &[Arc<Axes>], order: Order) -> Self {
+        let codes = Codes::new(axes, order.n_places(), |place| at_place(&rows, &order, place));
+        Self { rows, order: Arc::new(order), codes }
     }
 
     /// Items in the index.
     pub fn n_items(&self) -> usize {
-        self.vectors.len() / self.dim
+        self.order.n_items()
     }
 
-    pub(super) fn dim(&self) -> usize {
-        self.dim
-    }
-
-    /// Along which the vectors are rounded.
-    pub(super) fn axes(&self) -> Vec<Arc<Axes>> {
-        self.codes.axes()
-    }
-
-    /// The vector of an item.
-    pub(super) fn row(&self, item: usize) -> &[f32] {
-        &self.vectors[item * self.dim..][..self.dim]
+    /// What is added to the scores, one per item, in the order of this index.
+    pub fn offsets(&self, by_item: &[f32]) -> ItemOffsets {
+        ItemOffsets::new(Arc::clone(&self.order), by_item)
     }
 
     /// The `k` best of the items that `keep` lets through, best first; fewer when fewer are.
     ///
-    /// `offsets` is added to the scores, one per item. An item is never returned if it has no offset or if its score
+    /// `offsets` are of this index. An item is never returned if it has no offset or if its score
     /// is no number. A query shorter than the vectors counts as followed by zeros. `keep` is asked about few items,
     /// those that may be among the best so far.
     pub fn best(
         &self,
         query: &[f32],
-        offsets: &[f32],
+        offsets: &ItemOffsets,
         k: usize,
         keep: impl Fn(ItemId) -> bool,
     ) -> Vec<Scored> {
@@ -80,31 +93,46 @@ impl ExactIndex {
         }
         let coded = self.codes.query(query);
         let mut best = Shortlist::new(k, keep);
-        let (whole, rest) = offsets[..offsets.len().min(self.n_items())].as_chunks::<LANES>();
-        let mut last = [f32::NEG_INFINITY; LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        self.codes.scan(
-            &coded,
-            0..self.codes.n_blocks(),
-            |block| whole.get(block).unwrap_or(&last),
-            best.bar(),
-            |item| {
-                if let Some(&offset) =
-                    offsets.get(item).filter(|offset| item < self.n_items() && !offset.is_nan())
-                {
-                    best.offer(ItemId(item as u32), || dot(query, self.row(item)) + offset);
-                }
-                best.bar()
-            },
-        );
+        self.codes.scan(&coded, None, offsets, best.bar(), |place| {
+            if let Some(item) = self.order.item(place) {
+                best.offer(item, || dot(query, self.rows.row(item)) + offsets.at(place));
+            }
+            best.bar()
+        });
         best.finish()
     }
+}
+
+/// Along which vectors are rounded, the fewest first.
+pub(super) fn axes(rows: &Rows) -> Vec<Arc<Axes>> {
+    let few = Axes::principal(rows.dim, rows.iter());
+    few.into_iter().chain([Axes::places(rows.dim)]).map(Arc::new).collect()
+}
+
+/// The vector at a place; nothing where no item stands.
+fn at_place<'a>(rows: &'a Rows, order: &Order, place: usize) -> &'a [f32] {
+    order.item(place).map_or(&[], |item| rows.row(item))
+}
+
+/// By which items are alike: what they score along the axes for a question as long as they are, and their offsets.
+fn coordinates(axes: &Axes, rows: &Rows, offsets: &[f32]) -> Vec<f32> {
+    let lengths = rows.iter().map(|row| f64::from(dot(row, row)).sqrt());
+    let known: Vec<f64> = lengths.filter(|length| length.is_finite()).collect();
+    let length = known.iter().sum::<f64>() / known.len().max(1) as f64;
+    let own = |(item, row): (usize, &[f32])| {
+        let along = axes.along(row).into_iter().map(move |place| (place * length) as f32);
+        along.chain([offsets.get(item).copied().unwrap_or_default()]).collect::<Vec<f32>>()
+    };
+    rows.vectors.par_chunks_exact(rows.dim).enumerate().flat_map_iter(own).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+    use rand_distr::StandardNormal;
 
     /// Few different values, so that scores tie; and what floats may do at worst.
     fn value() -> impl Strategy<Value = f32> {
@@ -166,10 +194,27 @@ mod tests {
             k in 0usize..75,
             kept in 0u32..5,
         ) {
-            let index = ExactIndex::new(vectors.clone(), dim).unwrap();
+            let index = ExactIndex::new(vectors.clone(), dim, &offsets).unwrap();
             let keep = |item: ItemId| item.0 % 4 < kept;
-            let found = bits(&index.best(&query, &offsets, k, keep));
+            let found = bits(&index.best(&query, &index.offsets(&offsets), k, keep));
             prop_assert_eq!(found, full_scan((dim, &vectors, &query), &offsets, k, keep));
+        }
+
+        #[test]
+        fn equals_a_full_scan_with_offsets_that_a_question_changes(
+            (dim, vectors, query) in rows(value()),
+            mut offsets in proptest::collection::vec(any_value(), 70),
+            changes in proptest::collection::vec((0u32..70, any_value()), 0..30),
+            k in 0usize..75,
+        ) {
+            let index = ExactIndex::new(vectors.clone(), dim, &offsets).unwrap();
+            let mut changed = index.offsets(&offsets);
+            for (item, share) in changes {
+                changed.add(ItemId(item), share);
+                offsets[item as usize] += share;
+            }
+            let found = bits(&index.best(&query, &changed, k, |_| true));
+            prop_assert_eq!(found, full_scan((dim, &vectors, &query), &offsets, k, |_| true));
         }
 
         #[test]
@@ -178,8 +223,8 @@ mod tests {
             offsets in proptest::collection::vec(any_value(), 0..70),
             k in 0usize..75,
         ) {
-            let index = ExactIndex::new(vectors.clone(), dim).unwrap();
-            let found = bits(&index.best(&query, &offsets, k, |_| true));
+            let index = ExactIndex::new(vectors.clone(), dim, &offsets).unwrap();
+            let found = bits(&index.best(&query, &index.offsets(&offsets), k, |_| true));
             prop_assert_eq!(found, full_scan((dim, &vectors, &query), &offsets, k, |_| true));
         }
 
@@ -192,26 +237,66 @@ mod tests {
                 values.iter().map(|value| (f64::from(*value) * 10f64.powi(power)) as f32).collect()
             };
             let (vectors, query) = (scaled(&vectors, of_items), scaled(&query, of_query));
-            let index = ExactIndex::new(vectors.clone(), dim).unwrap();
             let offsets = vec![0.0; 70];
-            let found = bits(&index.best(&query, &offsets, 5, |_| true));
+            let index = ExactIndex::new(vectors.clone(), dim, &offsets).unwrap();
+            let found = bits(&index.best(&query, &index.offsets(&offsets), 5, |_| true));
             prop_assert_eq!(found, full_scan((dim, &vectors, &query), &offsets, 5, |_| true));
         }
     }
 
     #[test]
     fn a_query_of_another_length_is_cut_or_followed_by_zeros() {
-        let index = ExactIndex::new(vec![1.0, 2.0, 3.0, -4.0], 2).unwrap();
-        let score = |query: &[f32]| index.best(query, &[0.0; 2], 1, |_| true)[0];
+        let index = ExactIndex::new(vec![1.0, 2.0, 3.0, -4.0], 2, &[]).unwrap();
+        let score = |query: &[f32]| index.best(query, &index.offsets(&[0.0; 2]), 1, |_| true)[0];
         assert_eq!(score(&[1.0]), Scored { item: ItemId(1), score: 3.0 });
         assert_eq!(score(&[0.0, 1.0, 9.0]), Scored { item: ItemId(0), score: 2.0 });
     }
 
     #[test]
     fn refuses_what_is_not_whole_rows() {
-        assert!(ExactIndex::new(vec![1.0; 5], 2).is_err());
-        assert!(ExactIndex::new(Vec::new(), 0).is_err());
-        assert_eq!(ExactIndex::new(Vec::new(), 3).unwrap().best(&[1.0; 3], &[], 5, |_| true), []);
+        assert!(ExactIndex::new(vec![1.0; 5], 2, &[]).is_err());
+        assert!(ExactIndex::new(Vec::new(), 0, &[]).is_err());
+        let empty = ExactIndex::new(Vec::new(), 3, &[]).unwrap();
+        assert_eq!(empty.best(&[1.0; 3], &empty.offsets(&[]), 5, |_| true), []);
+    }
+
+    /// Items of few directions in many places, as trained ones are, and questions like them.
+    fn trained(n_items: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut normal = |n: usize| -> Vec<f32> { (0..n).map(|_| random.sample(StandardNormal)).collect() };
+        let (directions, sizes, mut vectors) = (normal(6 * 48), normal(6 * n_items), normal(48 * n_items));
+        for (vector, sizes) in vectors.chunks_exact_mut(48).zip(sizes.chunks_exact(6)) {
+            vector.iter_mut().for_each(|value| *value *= 0.1);
+            for (size, direction) in sizes.iter().zip(directions.chunks_exact(48)) {
+                vector.iter_mut().zip(direction).for_each(|(value, along)| *value += 0.2 * size * along);
+            }
+        }
+        (vectors, normal(n_items))
+    }
+
+    #[test]
+    fn passes_over_most_items_and_misses_none() {
+        let (n_items, dim) = (20_000, 48);
+        let (vectors, offsets) = trained(n_items, 4);
+        let index = ExactIndex::new(vectors.clone(), dim, &offsets).unwrap();
+        let mut changed = index.offsets(&offsets);
+        for (number, query) in vectors.chunks_exact(dim).step_by(997).enumerate() {
+            let query: Vec<f32> = query.iter().map(|value| value * number as f32).collect();
+            let mut offsets = offsets.clone();
+            for item in (number..n_items).step_by(211) {
+                let share = (item % 13) as f32 - 6.0;
+                offsets[item] += share;
+                changed.add(ItemId(item as u32), share);
+            }
+            let asked = std::cell::Cell::new(0);
+            let found = index.best(&query, &changed, 10, |_| {
+                asked.set(asked.get() + 1);
+                true
+            });
+            changed.take_back();
+            assert_eq!(bits(&found), full_scan((dim, &vectors, &query), &offsets, 10, |_| true));
+            assert!(asked.get() < n_items / 20, "asked {} times", asked.get());
+        }
     }
 
     #[test]
@@ -219,10 +304,10 @@ mod tests {
         let items = 20_000;
         let wave =
             |place: usize| ((place * 7_919 % 10_007) as f32 / 10_007.0 - 0.5) * (place as f32 * 0.7).sin();
-        let index = ExactIndex::new((0..items * 32).map(wave).collect::<Vec<_>>(), 32).unwrap();
+        let index = ExactIndex::new((0..items * 32).map(wave).collect::<Vec<_>>(), 32, &[]).unwrap();
         let query: Vec<f32> = (0..32).map(|place| wave(place * 31 + 5)).collect();
         let asked = std::cell::Cell::new(0);
-        let found = index.best(&query, &vec![0.0; items], 10, |_| {
+        let found = index.best(&query, &index.offsets(&vec![0.0; items]), 10, |_| {
             asked.set(asked.get() + 1);
             true
         });

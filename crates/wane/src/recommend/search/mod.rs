@@ -10,6 +10,9 @@ mod cells;
 mod codes;
 mod dot;
 mod exact;
+mod offsets;
+mod order;
+mod rows;
 mod shortlist;
 
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 pub use approximate::ApproximateIndex;
 pub(super) use dot::dot;
 pub use exact::ExactIndex;
+pub use offsets::ItemOffsets;
 
 use super::Scored;
 use crate::error::Result;
@@ -45,14 +49,22 @@ impl SearchIndex {
         if dim > 0 && vectors.len() / dim > Self::EXACT_ITEMS {
             return Ok(Self::Approximate(ApproximateIndex::build(vectors, dim, offsets, seed)?));
         }
-        Ok(Self::Exact(ExactIndex::new(vectors, dim)?))
+        Ok(Self::Exact(ExactIndex::new(vectors, dim, offsets)?))
+    }
+
+    /// What is added to the scores, one per item, in the order of this index.
+    pub fn offsets(&self, by_item: &[f32]) -> ItemOffsets {
+        match self {
+            Self::Exact(index) => index.offsets(by_item),
+            Self::Approximate(index) => index.offsets(by_item),
+        }
     }
 
     /// The `k` best of the items that `keep` lets through; as [`ExactIndex::best`].
     pub fn best(
         &self,
         query: &[f32],
-        offsets: &[f32],
+        offsets: &ItemOffsets,
         k: usize,
         keep: impl Fn(ItemId) -> bool,
     ) -> Vec<Scored> {
@@ -78,6 +90,9 @@ mod tests {
         assert!(matches!(index, SearchIndex::Approximate(_)));
         let mut offsets = vec![0.0; EXACT_ITEMS + 1];
         offsets[12_345] = 1.0;
-        assert_eq!(index.best(&[2.0], &offsets, 1, |_| true), [Scored { item: ItemId(12_345), score: 3.0 }]);
+        assert_eq!(
+            index.best(&[2.0], &index.offsets(&offsets), 1, |_| true),
+            [Scored { item: ItemId(12_345), score: 3.0 }]
+        );
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! - A score is `q . e_j + o_j`. Most items' `o_j` is the offset `b_j + sum_h p_h log(1 + c_jh)` of the moment; relations add
 //!   to it for a few thousand items. That is what [`SearchIndex`] finds.
-//! - The exact index is given all `o_j`, as it reads everything anyway: a copy of the offsets, kept from question to question, with what
-//!   relations add. The approximate one shall not read everything: it is asked for the best of the items of which no relation speaks,
-//!   those of which one does are scored one by one, and the two lists are merged.
+//! - The exact index is given all `o_j`: a copy of the offsets, kept from question to question, with what relations add. The approximate
+//!   one knows what its cells usually promise: it is asked for the best of the items of which no relation speaks, those of which one does
+//!   are scored one by one, and the two lists are merged.
 //! - A model over items that came after the fit searches the index of the fitted one, and beside it scores the few items that differ: an
 //!   index takes a fifth of a second for 100,000 items, and an item is to be recommended at once.
 //! - The filter is asked within both searches, so a list is as long as the filter lets it be.
@@ -19,7 +19,7 @@ use super::past::Past;
 use crate::events::{ItemId, Timestamp};
 use crate::recommend::search::dot;
 use crate::recommend::top_k::top_touched;
-use crate::recommend::{Query, Scored, Scores, SearchIndex};
+use crate::recommend::{ItemOffsets, Query, Scored, Scores, SearchIndex};
 
 /// Seed of the cells of an approximate index.
 const SEED: u64 = 1;
@@ -28,7 +28,7 @@ const SEED: u64 = 1;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Searching {
     /// Offsets in the last bin.
-    offsets: OnceLock<Arc<[f32]>>,
+    offsets: OnceLock<Arc<ItemOffsets>>,
     /// Nothing where vectors are of a length that no index takes.
     index: OnceLock<Option<SearchIndex>>,
     /// The index is that of another model, which has the same vectors for all items but these, in their order.
@@ -71,37 +71,28 @@ impl TraceModel {
     ) -> Vec<Scored> {
         let state = self.state(past);
         let (said, vector) = ((past, &state[..]), self.mixed(&state, |_| 1.0));
-        let offsets = self.offsets(query.as_of);
+        let usual = self.offsets(index, query.as_of);
         let mut sums = scores.take_sums();
         let best = match index {
-            SearchIndex::Exact(index) => {
-                let (mut with_relations, mut former) = (scores.take_copy(&offsets), Vec::new());
-                self.speak(query.as_of, said, None, &mut sums, |item, share| {
-                    let offset = &mut with_relations[item.index()];
-                    former.push((item, *offset));
-                    *offset += share;
-                });
-                let best = self.best_beside(&vector, &with_relations, (k, keep), |keep| {
-                    index.best(&vector, &with_relations, k, keep)
-                });
-                scores.give_back_copy(&offsets, with_relations, &former);
+            SearchIndex::Exact(_) => {
+                let mut offsets = scores.take_offsets(&usual);
+                self.speak(query.as_of, said, None, &mut sums, |item, share| offsets.add(item, share));
+                let best = self.best_beside(index, &vector, &offsets, (k, keep));
+                scores.give_back_offsets(usual, offsets);
                 best
             }
-            SearchIndex::Approximate(index) => {
+            SearchIndex::Approximate(_) => {
                 scores.clear();
                 self.speak(query.as_of, said, None, &mut sums, |item, share| {
                     if !scores.is_touched(item) {
-                        scores.set(item, offsets[item.index()]);
+                        scores.set(item, usual.get(item));
                     }
                     scores.add(item, share);
                 });
                 self.add_vectors(&vector, scores);
                 let spoken_of = top_touched(scores, k, keep);
                 let is_other = |item| !scores.is_touched(item) && keep(item);
-                let others = self.best_beside(&vector, &offsets, (k, &is_other), |keep| {
-                    index.best(&vector, &offsets, k, keep)
-                });
-                merged(spoken_of, others, k)
+                merged(spoken_of, self.best_beside(index, &vector, &usual, (k, &is_other)), k)
             }
         };
         scores.give_back_sums(sums);
@@ -111,20 +102,21 @@ impl TraceModel {
     /// The best of what the index finds and of the items beside it, which are scored one by one.
     fn best_beside(
         &self,
+        index: &SearchIndex,
         vector: &[f32],
-        offsets: &[f32],
+        offsets: &ItemOffsets,
         (k, keep): (usize, &dyn Fn(ItemId) -> bool),
-        search: impl FnOnce(&dyn Fn(ItemId) -> bool) -> Vec<Scored>,
     ) -> Vec<Scored> {
         let beside = self.searching.beside_index();
         if beside.is_empty() {
-            return search(keep);
+            return index.best(vector, offsets, k, keep);
         }
-        let found = search(&|item| beside.binary_search(&item).is_err() && keep(item));
+        let is_other = |item| beside.binary_search(&item).is_err() && keep(item);
         let score =
-            |&item: &ItemId| Scored { item, score: dot(vector, self.vector(item)) + offsets[item.index()] };
-        let beside = beside.iter().filter(|&&item| keep(item)).map(score);
-        merged(found, beside.filter(|scored| !scored.score.is_nan()).collect(), k)
+            |&item: &ItemId| Scored { item, score: dot(vector, self.vector(item)) + offsets.get(item) };
+        let scored = beside.iter().filter(|&&item| keep(item)).map(score);
+        let scored = scored.filter(|scored| !scored.score.is_nan()).collect();
+        merged(index.best(vector, offsets, k, is_other), scored, k)
     }
 
     /// Writes bias and popularity of every item at a moment.
@@ -134,12 +126,9 @@ impl TraceModel {
         self.add_popularity(as_of, 0..items, offsets);
     }
 
-    fn offsets(&self, as_of: Timestamp) -> Arc<[f32]> {
-        let write = || {
-            let mut offsets = vec![0.0; self.weights.bias.len()];
-            self.write_offsets(as_of, &mut offsets);
-            Arc::from(offsets)
-        };
+    /// The offsets of a moment, in the order of the index that this model searches.
+    fn offsets(&self, index: &SearchIndex, as_of: Timestamp) -> Arc<ItemOffsets> {
+        let write = || Arc::new(index.offsets(&self.offsets_by_item(as_of)));
         let end = Timestamp::from_millis(i64::MAX);
         if self.popularity.bin(as_of) == self.popularity.bin(end) {
             Arc::clone(self.searching.offsets.get_or_init(write))
@@ -148,8 +137,14 @@ impl TraceModel {
         }
     }
 
+    fn offsets_by_item(&self, as_of: Timestamp) -> Vec<f32> {
+        let mut offsets = vec![0.0; self.weights.bias.len()];
+        self.write_offsets(as_of, &mut offsets);
+        offsets
+    }
+
     fn build_index(&self) -> Option<SearchIndex> {
-        let offsets = self.offsets(Timestamp::from_millis(i64::MAX));
+        let offsets = self.offsets_by_item(Timestamp::from_millis(i64::MAX));
         SearchIndex::build(Arc::clone(&self.vectors), self.weights.shape.dim, &offsets, SEED).ok()
     }
 }
@@ -213,7 +208,7 @@ mod tests {
             .collect();
         let popularity = PopularityTable::new(&events, ITEMS, &[f32::INFINITY]);
         let model = TraceModel::new(weights, &Features::default(), links, popularity, events, Goal::NextItem);
-        let offsets = model.offsets(Timestamp::from_millis(i64::MAX));
+        let offsets = model.offsets_by_item(Timestamp::from_millis(i64::MAX));
         let index = ApproximateIndex::build(Arc::clone(&model.vectors), DIM, &offsets, SEED).unwrap();
         let index = OnceLock::from(Some(SearchIndex::Approximate(index)));
         TraceModel { searching: Searching { index, ..Searching::default() }, ..model }
@@ -252,9 +247,11 @@ mod tests {
     #[test]
     fn only_the_last_bin_is_kept() {
         let model = model();
-        let offsets = |days| model.offsets(Timestamp::from_millis(0).plus_days(days));
+        let index = model.build_index().unwrap();
+        let offsets = |days| model.offsets(&index, Timestamp::from_millis(0).plus_days(days));
         assert!(Arc::ptr_eq(&offsets(1_000.0), &offsets(1_000.0)));
         assert!(!Arc::ptr_eq(&offsets(300.0), &offsets(300.0)));
-        assert_ne!(offsets(300.0), offsets(1_000.0));
+        let of_all = |days| (0..ITEMS as u32).map(|item| offsets(days).get(ItemId(item))).collect::<Vec<_>>();
+        assert_ne!(of_all(300.0), of_all(1_000.0));
     }
 }

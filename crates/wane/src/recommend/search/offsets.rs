@@ -1,0 +1,126 @@
+//! What is added to the scores of an index's items, in the order in which they stand there.
+//!
+//! A table is made once and copied for a question that changes some of it: the copy remembers what it changed, and is taken back to
+//! what it was for the next question, which is much quicker than another copy. The greatest offset of each block is kept beside; it
+//! rises with a change and does not fall, for it has to be a bound only.
+
+use std::sync::Arc;
+
+use super::codes::{LANES, Lanes};
+use super::order::Order;
+use crate::events::ItemId;
+
+/// An offset for each item of an index, and for items that it does not hold.
+#[derive(Debug, Clone)]
+pub struct ItemOffsets {
+    order: Arc<Order>,
+    blocks: Vec<Lanes<f32>>,
+    /// Of each block; blocks are grouped as items are.
+    greatest: Vec<Lanes<f32>>,
+    changes: Vec<Change>,
+}
+
+/// What stood there before.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    place: usize,
+    offset: f32,
+    greatest: f32,
+}
+
+impl ItemOffsets {
+    /// Puts offsets, one per item, in an order; an item without one has none that is a number.
+    pub(super) fn new(order: Arc<Order>, by_item: &[f32]) -> Self {
+        let n_items = by_item.len().max(order.n_items());
+        let n_places = order.place(n_items).next_multiple_of(LANES);
+        let mut blocks = vec![[f32::NAN; LANES]; n_places / LANES];
+        let table = blocks.as_flattened_mut();
+        by_item.iter().enumerate().for_each(|(item, &offset)| table[order.place(item)] = offset);
+        let mut greatest = vec![[f32::NEG_INFINITY; LANES]; blocks.len().div_ceil(LANES)];
+        // What is no number is passed over: such an item is never found.
+        let of_blocks = greatest.as_flattened_mut().iter_mut().zip(&blocks);
+        of_blocks.for_each(|(greatest, block)| *greatest = block.iter().copied().fold(*greatest, f32::max));
+        Self { order, blocks, greatest, changes: Vec::new() }
+    }
+
+    /// The offset of an item; no number if it has none.
+    pub fn get(&self, item: ItemId) -> f32 {
+        self.at(self.order.place(item.index()))
+    }
+
+    /// The offset at a place.
+    pub(super) fn at(&self, place: usize) -> f32 {
+        self.blocks.as_flattened().get(place).copied().unwrap_or(f32::NAN)
+    }
+
+    /// Adds to the offset of an item.
+    ///
+    /// # Panics
+    /// For an item that has no offset.
+    pub fn add(&mut self, item: ItemId, share: f32) {
+        let place = self.order.place(item.index());
+        let offset = &mut self.blocks.as_flattened_mut()[place];
+        let greatest = &mut self.greatest.as_flattened_mut()[place / LANES];
+        self.changes.push(Change { place, offset: *offset, greatest: *greatest });
+        *offset += share;
+        *greatest = greatest.max(*offset);
+    }
+
+    /// Takes back every change.
+    pub fn take_back(&mut self) {
+        let (offsets, greatest) = (self.blocks.as_flattened_mut(), self.greatest.as_flattened_mut());
+        // What was changed first is taken back last.
+        for change in self.changes.drain(..).rev() {
+            offsets[change.place] = change.offset;
+            greatest[change.place / LANES] = change.greatest;
+        }
+    }
+
+    /// The offsets of a block's items.
+    pub(super) fn block(&self, block: usize) -> &Lanes<f32> {
+        &self.blocks[block]
+    }
+
+    /// Bounds of the offsets of a group of blocks; infinitely low where there is no block.
+    pub(super) fn greatest(&self, group: usize) -> &Lanes<f32> {
+        &self.greatest[group]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_bounded_and_taken_back() {
+        let order =
+            Arc::new(Order::of_alike(&(0..40).map(|item| (item * 7 % 40) as f32).collect::<Vec<_>>(), 1));
+        // Two items that the order does not know.
+        let by_item: Vec<f32> = (0..42).map(|item| item as f32).collect();
+        let start = ItemOffsets::new(Arc::clone(&order), &by_item);
+        let mut offsets = start.clone();
+        for (item, share) in [(3, 1.5), (41, -2.0), (3, 100.0), (3, -200.0), (0, 0.25)] {
+            offsets.add(ItemId(item), share);
+        }
+        assert_eq!(offsets.get(ItemId(3)), 3.0 + 1.5 + 100.0 - 200.0);
+        assert_eq!((offsets.get(ItemId(41)), offsets.get(ItemId(40))), (39.0, 40.0));
+        assert!(offsets.get(ItemId(9_999)).is_nan());
+        for block in 0..order.n_items().div_ceil(LANES) {
+            let bound = offsets.greatest(0)[block];
+            assert!(offsets.block(block).iter().all(|offset| offset.is_nan() || *offset <= bound));
+        }
+        offsets.take_back();
+        assert!((0..42).all(|item| offsets.get(ItemId(item)) == by_item[item as usize]));
+        assert_eq!(offsets.greatest, start.greatest);
+    }
+
+    #[test]
+    fn items_without_an_offset_have_none_that_is_a_number() {
+        let order = Arc::new(Order::of_alike(&[1.0, 2.0, 3.0], 1));
+        let offsets = ItemOffsets::new(order, &[5.0]);
+        assert_eq!(offsets.get(ItemId(0)), 5.0);
+        assert!(offsets.get(ItemId(2)).is_nan());
+        assert_eq!(offsets.greatest(0)[0], 5.0);
+        assert!(ItemOffsets::new(Arc::new(Order::of_alike(&[], 1)), &[]).get(ItemId(0)).is_nan());
+    }
+}
