@@ -52,7 +52,7 @@ impl Scores {
 
     /// Gives back what [`Self::take_offsets`] took.
     pub(super) fn give_back_offsets(&mut self, of: Arc<ItemOffsets>, mut copy: ItemOffsets) {
-        copy.take_back();
+        copy.take_back(&of);
         self.offsets = Some((of, copy));
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let [one, other] = [[1.0, 2.0], [3.0, 4.0]].map(|table| Arc::new(index.offsets(&table)));
         let mut scores = Scores::new(2);
         let mut copy = scores.take_offsets(&one);
-        copy.add(ItemId(1), 5.0);
+        copy.add(&[(ItemId(1), 5.0)]);
         scores.give_back_offsets(Arc::clone(&one), copy);
         assert_eq!(scores.take_offsets(&one).get(ItemId(1)), 2.0);
         assert_eq!(scores.take_offsets(&other).get(ItemId(1)), 4.0);

@@ -210,7 +210,7 @@ mod tests {
             let index = ExactIndex::new(vectors.clone(), dim, &offsets).unwrap();
             let mut changed = index.offsets(&offsets);
             for (item, share) in changes {
-                changed.add(ItemId(item), share);
+                changed.add(&[(ItemId(item), share)]);
                 offsets[item as usize] += share;
             }
             let found = bits(&index.best(&query, &changed, k, |_| true));
@@ -279,21 +279,22 @@ mod tests {
         let (n_items, dim) = (20_000, 48);
         let (vectors, offsets) = trained(n_items, 4);
         let index = ExactIndex::new(vectors.clone(), dim, &offsets).unwrap();
-        let mut changed = index.offsets(&offsets);
+        let usual = index.offsets(&offsets);
+        let mut changed = usual.clone();
         for (number, query) in vectors.chunks_exact(dim).step_by(997).enumerate() {
             let query: Vec<f32> = query.iter().map(|value| value * number as f32).collect();
             let mut offsets = offsets.clone();
             for item in (number..n_items).step_by(211) {
                 let share = (item % 13) as f32 - 6.0;
                 offsets[item] += share;
-                changed.add(ItemId(item as u32), share);
+                changed.add(&[(ItemId(item as u32), share)]);
             }
             let asked = std::cell::Cell::new(0);
             let found = index.best(&query, &changed, 10, |_| {
                 asked.set(asked.get() + 1);
                 true
             });
-            changed.take_back();
+            changed.take_back(&usual);
             assert_eq!(bits(&found), full_scan((dim, &vectors, &query), &offsets, 10, |_| true));
             assert!(asked.get() < n_items / 20, "asked {} times", asked.get());
         }

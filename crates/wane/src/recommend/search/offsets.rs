@@ -17,15 +17,8 @@ pub struct ItemOffsets {
     blocks: Vec<Lanes<f32>>,
     /// Of each block; blocks are grouped as items are.
     greatest: Vec<Lanes<f32>>,
-    changes: Vec<Change>,
-}
-
-/// What stood there before.
-#[derive(Debug, Clone, Copy)]
-struct Change {
-    place: usize,
-    offset: f32,
-    greatest: f32,
+    /// Places that were changed, with what stood there before.
+    changes: Vec<(u32, f32)>,
 }
 
 impl ItemOffsets {
@@ -53,26 +46,32 @@ impl ItemOffsets {
         self.blocks.as_flattened().get(place).copied().unwrap_or(f32::NAN)
     }
 
-    /// Adds to the offset of an item.
+    /// Adds to the offsets of items.
     ///
     /// # Panics
     /// For an item that has no offset.
-    pub fn add(&mut self, item: ItemId, share: f32) {
-        let place = self.order.place(item.index());
-        let offset = &mut self.blocks.as_flattened_mut()[place];
-        let greatest = &mut self.greatest.as_flattened_mut()[place / LANES];
-        self.changes.push(Change { place, offset: *offset, greatest: *greatest });
-        *offset += share;
-        *greatest = greatest.max(*offset);
+    pub fn add(&mut self, shares: &[(ItemId, f32)]) {
+        let (offsets, greatest) = (self.blocks.as_flattened_mut(), self.greatest.as_flattened_mut());
+        let start = self.changes.len();
+        // They lie far apart in memory: one thing is read for all items after another, and many are on their way at once.
+        self.changes.extend(shares.iter().map(|(item, _)| (self.order.place(item.index()) as u32, 0.0)));
+        let changes = &mut self.changes[start..];
+        changes.iter_mut().for_each(|(place, former)| *former = offsets[*place as usize]);
+        for (&(place, _), (_, share)) in changes.iter().zip(shares) {
+            let (offset, greatest) = (&mut offsets[place as usize], &mut greatest[place as usize / LANES]);
+            *offset += share;
+            *greatest = greatest.max(*offset);
+        }
     }
 
-    /// Takes back every change.
-    pub fn take_back(&mut self) {
+    /// Takes back every change; `start` is what this is a copy of.
+    pub(in crate::recommend) fn take_back(&mut self, start: &Self) {
         let (offsets, greatest) = (self.blocks.as_flattened_mut(), self.greatest.as_flattened_mut());
+        let former = start.greatest.as_flattened();
         // What was changed first is taken back last.
-        for change in self.changes.drain(..).rev() {
-            offsets[change.place] = change.offset;
-            greatest[change.place / LANES] = change.greatest;
+        for (place, offset) in self.changes.drain(..).rev() {
+            let (place, block) = (place as usize, place as usize / LANES);
+            (offsets[place], greatest[block]) = (offset, former[block]);
         }
     }
 
@@ -99,9 +98,8 @@ mod tests {
         let by_item: Vec<f32> = (0..42).map(|item| item as f32).collect();
         let start = ItemOffsets::new(Arc::clone(&order), &by_item);
         let mut offsets = start.clone();
-        for (item, share) in [(3, 1.5), (41, -2.0), (3, 100.0), (3, -200.0), (0, 0.25)] {
-            offsets.add(ItemId(item), share);
-        }
+        offsets.add(&[(ItemId(3), 1.5), (ItemId(41), -2.0), (ItemId(3), 100.0)]);
+        offsets.add(&[(ItemId(3), -200.0), (ItemId(0), 0.25)]);
         assert_eq!(offsets.get(ItemId(3)), 3.0 + 1.5 + 100.0 - 200.0);
         assert_eq!((offsets.get(ItemId(41)), offsets.get(ItemId(40))), (39.0, 40.0));
         assert!(offsets.get(ItemId(9_999)).is_nan());
@@ -109,7 +107,7 @@ mod tests {
             let bound = offsets.greatest(0)[block];
             assert!(offsets.block(block).iter().all(|offset| offset.is_nan() || *offset <= bound));
         }
-        offsets.take_back();
+        offsets.take_back(&start);
         assert!((0..42).all(|item| offsets.get(ItemId(item)) == by_item[item as usize]));
         assert_eq!(offsets.greatest, start.greatest);
     }

@@ -48,14 +48,13 @@ impl<'a> Familiarity<'a> {
 
 impl TraceModel {
     /// Gives what is added to each familiar item's score: of all, or of `only` these. `sums` is scratch space.
-    pub(super) fn say_familiar(
+    pub(super) fn familiar_shares(
         &self,
         as_of: Timestamp,
         (past, state): (&Past, &[f32]),
         only: Option<&[ItemId]>,
         sums: &mut Sums,
-        mut say: impl FnMut(ItemId, f32),
-    ) {
+    ) -> Vec<(ItemId, f32)> {
         let familiarity = Familiarity::of(&self.weights);
         let mut items = self.familiar(past);
         if let Some(only) = only {
@@ -65,10 +64,11 @@ impl TraceModel {
         }
         let vector = self.mixed(state, |m| familiarity.scales[m]);
         let popularity = self.familiar_popularity(as_of, &items);
-        for (&item, popularity) in items.iter().zip(popularity) {
+        let share = |(&item, popularity): (&ItemId, f32)| {
             let more = familiarity.bonus + familiarity.bias * self.bias(item) + popularity;
-            say(item, more + dot(&vector, self.vector(item)));
-        }
+            (item, more + dot(&vector, self.vector(item)))
+        };
+        items.iter().zip(popularity).map(share).collect()
     }
 
     /// What popularity adds to familiar items.

@@ -161,23 +161,27 @@ impl TraceModel {
         self.popularity.add(self.popularity.bin(as_of), self.weights.group(Group::Fashions), items, scores);
     }
 
-    /// Gives what the relations say, item by item, and what is added to familiar items: of all, or of `only` these. `sums`
-    /// is scratch space.
+    /// Gives what the relations say, the items of a relation at once, and what is added to familiar items: of all, or of `only`
+    /// these. `sums` is scratch space.
     fn speak(
         &self,
         as_of: Timestamp,
         (past, state): (&Past, &[f32]),
         only: Option<&[ItemId]>,
         sums: &mut Sums,
-        mut say: impl FnMut(ItemId, f32),
+        mut say: impl FnMut(&[(ItemId, f32)]),
     ) {
+        let (mut values, mut shares) = (Vec::new(), Vec::new());
         self.sum_links(past, only, sums, |r, sums| {
             let gain = self.weights.group(Group::Gains)[r];
-            let mut values: Vec<f32> = sums.iter().map(|(_, sum)| sum).collect();
+            values.clear();
+            values.extend(sums.iter().map(|(_, sum)| sum));
             asinh_all(&mut values);
-            sums.iter().zip(values).for_each(|((item, _), value)| say(item, gain * value));
+            shares.clear();
+            shares.extend(sums.iter().zip(&values).map(|((item, _), value)| (item, gain * value)));
+            say(&shares);
         });
-        self.say_familiar(as_of, (past, state), only, sums, say);
+        say(&self.familiar_shares(as_of, (past, state), only, sums));
     }
 
     /// Gives the sums `x_rj` of each relation in its turn: of all items that it knows, or of `only` these.
@@ -241,13 +245,15 @@ impl Recommender for TraceModel {
             let mut offsets: Vec<f32> = candidates.iter().map(|&item| self.bias(item)).collect();
             self.add_popularity(query.as_of, candidates.iter().map(|item| item.0), &mut offsets);
             candidates.iter().zip(offsets).for_each(|(&item, offset)| scores.set(item, offset));
-            self.speak(query.as_of, said, Some(&candidates), &mut sums, |item, share| {
-                scores.add(item, share)
+            self.speak(query.as_of, said, Some(&candidates), &mut sums, |shares| {
+                shares.iter().for_each(|&(item, share)| scores.add(item, share));
             });
         } else {
             let table = scores.dense_mut();
             self.write_offsets(query.as_of, table);
-            self.speak(query.as_of, said, None, &mut sums, |item, share| table[item.index()] += share);
+            self.speak(query.as_of, said, None, &mut sums, |shares| {
+                shares.iter().for_each(|(item, share)| table[item.index()] += share);
+            });
         }
         scores.give_back_sums(sums);
         self.add_vectors(&self.mixed(&state, |_| 1.0), scores);

@@ -76,18 +76,20 @@ impl TraceModel {
         let best = match index {
             SearchIndex::Exact(_) => {
                 let mut offsets = scores.take_offsets(&usual);
-                self.speak(query.as_of, said, None, &mut sums, |item, share| offsets.add(item, share));
+                self.speak(query.as_of, said, None, &mut sums, |shares| offsets.add(shares));
                 let best = self.best_beside(index, &vector, &offsets, (k, keep));
                 scores.give_back_offsets(usual, offsets);
                 best
             }
             SearchIndex::Approximate(_) => {
                 scores.clear();
-                self.speak(query.as_of, said, None, &mut sums, |item, share| {
-                    if !scores.is_touched(item) {
-                        scores.set(item, usual.get(item));
+                self.speak(query.as_of, said, None, &mut sums, |shares| {
+                    for &(item, share) in shares {
+                        if !scores.is_touched(item) {
+                            scores.set(item, usual.get(item));
+                        }
+                        scores.add(item, share);
                     }
-                    scores.add(item, share);
                 });
                 self.add_vectors(&vector, scores);
                 let spoken_of = top_touched(scores, k, keep);
@@ -235,7 +237,9 @@ mod tests {
             let mut spoken_of = Vec::new();
             let past = model.past(&query);
             let said = (&past, &model.state(&past)[..]);
-            model.speak(as_of, said, None, &mut sums, |item, _| spoken_of.push(item));
+            model.speak(as_of, said, None, &mut sums, |shares| {
+                spoken_of.extend(shares.iter().map(|(item, _)| *item));
+            });
             let is_sure = |scored: &&Scored| spoken_of.contains(&scored.item);
             assert!(all.iter().filter(is_sure).all(|scored| found.contains(scored)));
             hits += all.iter().filter(|scored| found.contains(scored)).count();
