@@ -17,6 +17,7 @@ mod interests;
 mod items;
 mod keys;
 mod listen;
+mod lists;
 mod local;
 mod metrics;
 mod models;

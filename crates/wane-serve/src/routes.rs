@@ -18,7 +18,6 @@
 
 mod items;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,12 +33,12 @@ use axum::{Extension, Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
 use wane::pipeline::CurrentInterest;
-use wane::recommend::{AnsweredItem, AnsweredReason};
 
-use crate::engine::{Engine, Recommended};
+use crate::engine::Engine;
 use crate::error::{Error, Result, refusal};
 use crate::guard::{Door, Guard, pass};
 use crate::keys::Access;
+use crate::lists;
 use crate::metrics::Fate;
 use crate::openapi;
 use crate::requests::{
@@ -47,13 +46,6 @@ use crate::requests::{
 };
 use crate::settings::Limits;
 use crate::store::Erased;
-
-/// What an item of a list takes as JSON, about, without its reasons.
-const BYTES_OF_ITEM: usize = 200;
-/// What a reason takes.
-const BYTES_OF_REASON: usize = 220;
-/// Room for an answer that is made beforehand, at most.
-const MOST_ROOM: usize = 64 << 10;
 
 /// A route, as it is written here and nowhere else: what is not in [`ROUTES`] is not served, and what is there says who may ask for it.
 pub struct Route {
@@ -121,39 +113,6 @@ pub fn router(engine: Arc<Engine>, guard: Arc<Guard>) -> Router {
         .with_state(engine)
 }
 
-/// The answer to a question.
-#[derive(Serialize)]
-struct List<'a> {
-    recommendation_id: String,
-    model: &'a str,
-    as_of: &'a str,
-    took_us: u64,
-    items: Vec<ListedItem<'a>>,
-}
-
-impl<'a> List<'a> {
-    fn of(found: &'a Recommended<'a>, asked: &Recommend, start: Instant) -> Self {
-        let explain = asked.reasons.is_some();
-        Self {
-            recommendation_id: found.id.to_string(),
-            model: found.model,
-            as_of: &found.answer.as_of,
-            items: found.answer.items.iter().map(|item| ListedItem::of(item, explain)).collect(),
-            took_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
-        }
-    }
-}
-
-impl List<'_> {
-    /// The list as an answer. Its buffer has room for most from the beginning: a long text would be moved again and again.
-    fn answer(&self, asked: &Recommend) -> Result<Response> {
-        let of_item = BYTES_OF_ITEM + asked.reasons.map_or(0, |most| most.saturating_mul(BYTES_OF_REASON));
-        let mut body = Vec::with_capacity(asked.k.saturating_mul(of_item).min(MOST_ROOM));
-        serde_json::to_writer(&mut body, self).map_err(|error| Error::field("answer", error))?;
-        Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
-    }
-}
-
 /// A user's interests.
 #[derive(Serialize)]
 struct InterestList {
@@ -163,30 +122,6 @@ struct InterestList {
     horizon_days: f64,
     by: &'static str,
     interests: Vec<CurrentInterest>,
-}
-
-#[derive(Serialize)]
-struct ListedItem<'a> {
-    item_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<&'a str>,
-    score: f32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasons: Option<&'a [AnsweredReason<'a>]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remainder: Option<&'a BTreeMap<&'static str, f64>>,
-}
-
-impl<'a> ListedItem<'a> {
-    fn of(item: &'a AnsweredItem<'a>, explain: bool) -> Self {
-        Self {
-            item_id: &item.item,
-            title: item.title.as_deref(),
-            score: item.score,
-            reasons: explain.then_some(&item.reasons[..]),
-            remainder: explain.then_some(&item.remainder),
-        }
-    }
 }
 
 async fn add_events(
@@ -266,7 +201,7 @@ async fn recommend(
     let start = Instant::now();
     let asked = parsed::<WrittenRecommend>(&body)?.checked(engine.now())?;
     at_most("k", limits.k, asked.k)?;
-    engine.recommend(&asked, |found| List::of(found, &asked, start).answer(&asked))?
+    json_text(engine.recommend(&asked, |found| lists::text(found, &asked, start))??)
 }
 
 async fn recommend_batch(
@@ -280,14 +215,17 @@ async fn recommend_batch(
         let list = asked.and_then(|asked| {
             at_most("k", limits.k, asked.k)?;
             // As text at once: a tree of values would hold scores as other numbers.
-            engine
-                .recommend(&asked, |found| serde_json::to_string(&List::of(found, &asked, start)))?
-                .map_err(|error| Error::field("answer", error))
+            engine.recommend(&asked, |found| lists::text(found, &asked, start))?
         });
-        list.unwrap_or_else(|error| error.json().to_string())
+        list.unwrap_or_else(|error| error.json().to_string().into_bytes())
     };
     let answers = apart(move || Ok(questions.into_iter().map(one).collect::<Vec<_>>())).await?;
-    let body = format!("{{\"answers\":[{}]}}", answers.join(","));
+    let body = [&b"{\"answers\":["[..], &answers.join(&b','), b"]}"].concat();
+    json_text(body)
+}
+
+/// An answer that is written already.
+fn json_text(body: Vec<u8>) -> Result<Response> {
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
@@ -302,7 +240,7 @@ async fn similar(
     let kind = engine.usual_type(&item)?;
     let asked = written.checked(item, kind, engine.now())?;
     at_most("k", limits.k, asked.k)?;
-    engine.recommend(&asked, |found| List::of(found, &asked, start).answer(&asked))?
+    json_text(engine.recommend(&asked, |found| lists::text(found, &asked, start))??)
 }
 
 async fn add_feedback(

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{
     Explanation, Query, QueryFilter, Reason, Recommender, Scored, Scores, SearchIndex, diversify, score_all,
 };
 use crate::error::{Error, Result};
-use crate::events::{EventLog, History, ItemId};
+use crate::events::{EventLog, History, ItemId, Timestamp};
 use crate::interest::Catalogue;
 
 /// The list for one user at one moment.
@@ -84,8 +84,13 @@ pub struct AnsweredEvent<'a> {
     /// What was done.
     #[serde(rename = "type")]
     pub event_type: Cow<'a, str>,
-    /// When, RFC 3339.
-    pub time: String,
+    /// When, written as RFC 3339.
+    #[serde(serialize_with = "rfc3339")]
+    pub time: Timestamp,
+}
+
+fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339())
 }
 
 impl AnsweredEvent<'_> {
@@ -224,7 +229,7 @@ impl<'a> Names<'a> {
                 .event_types()
                 .get(event.event_type.index())
                 .map_or(Cow::default(), Cow::from),
-            time: event.time.to_rfc3339(),
+            time: event.time,
         })
     }
 
