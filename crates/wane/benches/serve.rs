@@ -231,7 +231,7 @@ fn relations(random: &mut StdRng, items: usize, links: usize, groups: Groups) ->
         .collect();
     let relation = Relation::from_links("follows", items, pairs);
     let follows = Mined { relation, out: vec![1.0; items], into: vec![1.0; items] };
-    let precedes = follows.reversed();
+    let precedes = follows.reversed(usize::MAX);
     let mined = |name: &str, mined, is_reversed| Link {
         name: name.to_owned(),
         reach: 20,

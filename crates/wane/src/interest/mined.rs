@@ -131,14 +131,25 @@ impl Mined {
             }
             first = last;
         }
-        let links = strongest(rows, &out, &into, top);
-        Self { relation: Relation::from_links(name, n_items, links), out, into }
+        for (i, j, count) in &mut rows {
+            *count /= (out[*i as usize] * into[*j as usize]).sqrt();
+        }
+        Self { relation: Relation::from_links(name, n_items, strongest(rows, top)), out, into }
     }
 
-    /// The relation in the other direction: what comes before what.
+    /// The relation in the other direction, what comes before what, with the strongest `top` links of each item: thousands lead to what
+    /// everybody visits, and each of them says next to nothing.
     #[must_use]
-    pub fn reversed(&self) -> Self {
-        Self { relation: self.relation.reversed("precedes"), out: self.into.clone(), into: self.out.clone() }
+    pub fn reversed(&self, top: usize) -> Self {
+        let items = 0..self.out.len() as u32;
+        let mut links: Vec<(u32, u32, f32)> = items
+            .flat_map(|from| {
+                self.relation.neighbours(ItemId(from)).map(move |(to, strength)| (to.0, from, strength))
+            })
+            .collect();
+        links.sort_by_key(|link| link.0);
+        let relation = Relation::from_links("precedes", self.out.len(), strongest(links, top));
+        Self { relation, out: self.into.clone(), into: self.out.clone() }
     }
 }
 
@@ -159,18 +170,10 @@ fn counts(mut pairs: Vec<(u64, f32)>) -> Vec<(u32, u32, f32)> {
         .collect()
 }
 
-/// The strongest links of each item, with their strengths.
-fn strongest(
-    mut rows: Vec<(u32, u32, f32)>,
-    out: &[f32],
-    into: &[f32],
-    top: usize,
-) -> Vec<(ItemId, ItemId, f32)> {
-    for (i, j, count) in &mut rows {
-        *count /= (out[*i as usize] * into[*j as usize]).sqrt();
-    }
+/// The strongest links of each item; those of an item are side by side.
+fn strongest(mut links: Vec<(u32, u32, f32)>, top: usize) -> Vec<(ItemId, ItemId, f32)> {
     let mut kept = Vec::new();
-    for row in rows.chunk_by_mut(|a, b| a.0 == b.0) {
+    for row in links.chunk_by_mut(|a, b| a.0 == b.0) {
         row.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.1.cmp(&b.1)));
         kept.extend(row.iter().take(top).map(|&(i, j, strength)| (ItemId(i), ItemId(j), strength)));
     }
@@ -217,7 +220,13 @@ mod tests {
         // Without u's pair a-c: one half less.
         let left = mined.without(ItemId(0), ItemId(2), expected[0][1].1, 0.5);
         assert!((left - strength(1.0, 2.0, 2.0)).abs() < 1e-6, "{left}");
-        assert_eq!(links(&mined.reversed())[2].len(), 2);
+        let [short, long] = [1, 9].map(|top| links(&mined.reversed(top)));
+        assert_eq!(
+            long,
+            [vec![], vec![(0, expected[0][0].1)], vec![(0, expected[0][1].1), (1, expected[1][0].1)]]
+        );
+        // a-c .6, b-c .63.
+        assert_eq!(short[2], [long[2][1]]);
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Link {
         };
         let pairing = Pairing::Follows(plan.window as u32);
         let follows = Mined::of("follows", log, &places, pairing, top);
-        let precedes = follows.reversed();
+        let precedes = follows.reversed(top);
         let mut links =
             vec![link("follows", follows, pairing, false), link("precedes", precedes, pairing, true)];
         if goal == Goal::NextBasket {

@@ -52,7 +52,7 @@ fn relations(random: &mut StdRng) -> Vec<Link> {
     };
     let given = relation("complement");
     let follows = Mined { relation: relation("follows"), out: vec![3.0; ITEMS], into: vec![2.0; ITEMS] };
-    let precedes = follows.reversed();
+    let precedes = follows.reversed(usize::MAX);
     let pairing = Pairing::Follows(2);
     let link = |name: &str, reach, rows| Link { name: name.to_owned(), reach, rows };
     vec![
