@@ -3,6 +3,7 @@
 //! Most of a list is reasons, and most events are reasons for many of its items: each event is written once and copied from then on.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -67,8 +68,8 @@ fn write(found: &Recommended<'_>, asked: &Recommend, start: Instant) -> serde_js
     let items = &found.answer.items;
     let mut events = Written::new();
     for AnsweredReason { event, .. } in items.iter().flat_map(|item| &item.reasons) {
-        if !events.contains_key(&event.place) {
-            events.insert(event.place, to_raw_value(event)?);
+        if let Entry::Vacant(entry) = events.entry(event.place) {
+            entry.insert(to_raw_value(event)?);
         }
     }
     let list = List {
