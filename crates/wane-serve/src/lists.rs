@@ -90,6 +90,7 @@ impl<'a> ListedItem<'a> {
     fn of(item: &'a AnsweredItem<'a>, explain: bool, events: &'a Written) -> Self {
         let reason = |reason: &'a AnsweredReason<'a>| {
             let AnsweredReason { relation, age_days, decay, share, .. } = reason;
+            // Every event of a reason has been written.
             let event = events.get(&reason.event.place)?;
             Some(ListedReason { event, relation, age_days: *age_days, decay: *decay, share: *share })
         };

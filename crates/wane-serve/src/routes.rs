@@ -201,7 +201,7 @@ async fn recommend(
     let start = Instant::now();
     let asked = parsed::<WrittenRecommend>(&body)?.checked(engine.now())?;
     at_most("k", limits.k, asked.k)?;
-    json_text(engine.recommend(&asked, |found| lists::text(found, &asked, start))??)
+    Ok(json_text(engine.recommend(&asked, |found| lists::text(found, &asked, start))??))
 }
 
 async fn recommend_batch(
@@ -220,13 +220,12 @@ async fn recommend_batch(
         list.unwrap_or_else(|error| error.json().to_string().into_bytes())
     };
     let answers = apart(move || Ok(questions.into_iter().map(one).collect::<Vec<_>>())).await?;
-    let body = [&b"{\"answers\":["[..], &answers.join(&b','), b"]}"].concat();
-    json_text(body)
+    Ok(json_text([&b"{\"answers\":["[..], &answers.join(&b','), b"]}"].concat()))
 }
 
 /// An answer that is written already.
-fn json_text(body: Vec<u8>) -> Result<Response> {
-    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+fn json_text(body: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 async fn similar(
@@ -240,7 +239,7 @@ async fn similar(
     let kind = engine.usual_type(&item)?;
     let asked = written.checked(item, kind, engine.now())?;
     at_most("k", limits.k, asked.k)?;
-    json_text(engine.recommend(&asked, |found| lists::text(found, &asked, start))??)
+    Ok(json_text(engine.recommend(&asked, |found| lists::text(found, &asked, start))??))
 }
 
 async fn add_feedback(

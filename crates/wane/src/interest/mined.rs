@@ -141,14 +141,10 @@ impl Mined {
     /// everybody visits, and each of them says next to nothing.
     #[must_use]
     pub fn reversed(&self, top: usize) -> Self {
-        let items = 0..self.out.len() as u32;
-        let mut links: Vec<(u32, u32, f32)> = items
-            .flat_map(|from| {
-                self.relation.neighbours(ItemId(from)).map(move |(to, strength)| (to.0, from, strength))
-            })
-            .collect();
-        links.sort_by_key(|link| link.0);
-        let relation = Relation::from_links("precedes", self.out.len(), strongest(links, top));
+        let (n_items, all) = (self.out.len(), self.relation.reversed("precedes"));
+        let links = (0..n_items as u32)
+            .flat_map(|from| all.neighbours(ItemId(from)).map(move |(to, strength)| (from, to.0, strength)));
+        let relation = Relation::from_links("precedes", n_items, strongest(links.collect(), top));
         Self { relation, out: self.into.clone(), into: self.out.clone() }
     }
 }
