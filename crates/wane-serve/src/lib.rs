@@ -8,6 +8,7 @@
 //! The library reads no clock of its own: moments come from the caller's [`Clock`].
 
 mod aside;
+mod checkpoint;
 mod engine;
 mod error;
 mod feedback;

@@ -1,6 +1,6 @@
 //! Who did what, kept in one SQLite file of the state folder.
 //!
-//! - A row per event, by user and number of arrival. Ids are text, so the state belongs to no model.
+//! - A row per event, by user and the number of the event among the user's. Ids are text, so the state belongs to no model.
 //! - The write-ahead log makes a commit one append and one `fsync`; after a crash SQLite takes what was committed whole and nothing else.
 //!   The log is checked by sums, and what follows a torn place in it is what never was committed. The main file has no sums: damage to its
 //!   structure is found when it is read, a letter that changed within an id is not.
@@ -23,6 +23,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use sha2::{Digest, Sha256};
 use wane::events::Timestamp;
 
+use crate::checkpoint::Checkpoints;
 use crate::error::{Error, Result};
 use crate::feedback::{self, FeedbackReport};
 use crate::items::{self, Items, Kept};
@@ -33,8 +34,8 @@ const FILE: &str = "state.sqlite";
 const LOCK: &str = "lock";
 /// The version of the tables. A folder of a later version is refused, for it may mean another thing; one of an earlier version gets what
 /// it lacks, which a program of that version could not heed.
-const VERSION: i64 = 2;
-/// The first version, which had no items.
+const VERSION: i64 = 3;
+/// The first version, which had no items; the second numbered events in the order of all.
 const WITHOUT_ITEMS: i64 = 1;
 /// How long one connection waits for another.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,9 +43,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SMALL: i64 = 16 << 20;
 /// How long an erasure waits for readers, and all who write with it.
 const PATIENCE_WITH_READERS: Duration = Duration::from_millis(200);
-/// Pages in the log (16 MB) after which they are written to their places, which takes longer than any commit: the more at once, the more of
-/// them are written once for all.
-const LOGGED_PAGES: i64 = 4_000;
 const TABLES: &str = "
     CREATE TABLE events (
         user TEXT NOT NULL, arrival INTEGER NOT NULL, time INTEGER NOT NULL, item TEXT NOT NULL, type TEXT NOT NULL,
@@ -52,7 +50,7 @@ const TABLES: &str = "
     CREATE UNIQUE INDEX event_ids ON events (user, event_id) WHERE event_id IS NOT NULL;
     CREATE TABLE erased (mark BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE own (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-    INSERT INTO own VALUES ('salt', randomblob(16)), ('arrivals', 0);
+    INSERT INTO own VALUES ('salt', randomblob(16));
 ";
 
 /// When an event counts as kept.
@@ -110,6 +108,7 @@ pub struct Erased {
 pub struct Store {
     path: PathBuf,
     connection: Connection,
+    checkpoints: Checkpoints,
     debt: Debt,
     /// Held to the end, and let go after the connection.
     _lock: File,
@@ -151,7 +150,11 @@ impl Store {
         if is_new { make_tables(&mut connection) } else { check_tables(&mut connection) }
             .map_err(of_sqlite)?;
         let debt = if is_owed(&connection).map_err(of_sqlite)? { Debt::File } else { Debt::Log };
-        let mut store = Self { path: folder.to_owned(), connection, debt, _lock: lock };
+        let beside = Connection::open(folder.join(FILE))
+            .and_then(|beside| prepare(&beside, durability).map(|()| beside))
+            .map_err(of_sqlite)?;
+        let checkpoints = Checkpoints::start(beside);
+        let mut store = Self { path: folder.to_owned(), connection, checkpoints, debt, _lock: lock };
         store.pay_what_is_quick();
         Ok(store)
     }
@@ -186,7 +189,9 @@ impl Store {
             transaction.commit()?;
             Ok(done)
         });
-        done.map_err(|error| Error::state(&self.path, &error))
+        let done = done.map_err(|error| Error::state(&self.path, &error))?;
+        self.checkpoints.committed(&self.connection);
+        Ok(done)
     }
 
     /// Takes a user out of every file of the folder.
@@ -282,6 +287,7 @@ impl Store {
 
     /// Writes the log's pages to their places and empties it; false where it could not for so long, because somebody reads.
     fn empty_log(&self, patience: Duration) -> bool {
+        let _paused = self.checkpoints.pause();
         let empty = || {
             self.connection.busy_timeout(patience)?;
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
@@ -461,7 +467,7 @@ fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<
     // Before the first table: later it has no effect.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", LOGGED_PAGES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     // Not OFF: a power cut may cost the last events, but never the file.
     let synchronous = if durability == Durability::Fsync { "FULL" } else { "NORMAL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
@@ -491,31 +497,30 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
 fn check_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.prepare("SELECT user, arrival, time, item, type, value, event_id FROM events")?;
     connection.prepare("SELECT mark FROM erased")?;
-    for name in ["salt", "arrivals"] {
-        connection.query_row("SELECT value FROM own WHERE name = ?1", [name], |_| Ok(()))?;
-    }
+    salt(connection)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == WITHOUT_ITEMS {
+    if version < VERSION {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(items::TABLES)?;
+        if version == WITHOUT_ITEMS {
+            transaction.execute_batch(items::TABLES)?;
+        }
+        transaction.execute("DELETE FROM own WHERE name = 'arrivals'", [])?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
     }
     connection.prepare("SELECT number, item, said FROM items").map(drop)
 }
 
+/// An event's number is the next of its user's: one for all would be a page more in the log with each commit.
 fn append(transaction: &Transaction<'_>, events: &[NewEvent]) -> rusqlite::Result<usize> {
-    let mut arrivals: i64 = transaction
-        .prepare_cached("SELECT value FROM own WHERE name = 'arrivals'")?
-        .query_row([], |row| row.get(0))?;
-    let mut insert =
-        transaction.prepare_cached("INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO events VALUES
+            (?1, (SELECT coalesce(max(arrival), 0) + 1 FROM events WHERE user = ?1), ?2, ?3, ?4, ?5, ?6)",
+    )?;
     let mut new = 0;
     for NewEvent { user, item, event_type, time, value, event_id } in events {
-        arrivals += 1;
-        new += insert.execute(params![user, arrivals, time.millis(), item, event_type, value, event_id])?;
+        new += insert.execute(params![user, time.millis(), item, event_type, value, event_id])?;
     }
-    transaction.prepare_cached("UPDATE own SET value = ?1 WHERE name = 'arrivals'")?.execute([arrivals])?;
     Ok(new)
 }
 
@@ -603,17 +608,21 @@ mod tests {
         assert_eq!(items(&store, "u"), ["a", "b", "c"]);
     }
 
-    /// A folder from before there were items is opened with all that it has, and items are kept in it from then on.
+    /// A folder from before there were items is opened with all that it has, and items are kept in it from then on. Its events are
+    /// numbered in the order of all.
     #[test]
     fn a_state_of_the_first_version_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::open(folder.path(), Durability::Fsync).unwrap();
-        store.append(&[&[event("u", "a", 1, None)]]).unwrap();
-        store.connection.execute_batch("DROP TABLE items; PRAGMA user_version = 1").unwrap();
+        let store = Store::open(folder.path(), Durability::Fsync).unwrap();
+        let first = "DROP TABLE items; PRAGMA user_version = 1; INSERT INTO own VALUES ('arrivals', 7);
+            INSERT INTO events VALUES ('u', 5, 1, 'a', 'view', NULL, NULL), ('u', 7, 1, 'b', 'view', NULL, NULL)";
+        store.connection.execute_batch(first).unwrap();
         drop(store);
         let word = Word { item: "a".into(), what: What::Delete };
         let mut store = Store::open(folder.path(), Durability::Fsync).unwrap();
-        assert_eq!(items(&store, "u"), ["a"]);
+        assert_eq!(items(&store, "u"), ["a", "b"]);
+        store.append(&[&[event("u", "c", 1, None)]]).unwrap();
+        assert_eq!(items(&store, "u"), ["a", "b", "c"]);
         store.keep(&[Batch::Item(word)]).unwrap();
         // As after a kill: nothing is closed.
         let reader = Reader::open(folder.path()).unwrap();
