@@ -128,6 +128,7 @@ enum Debt {
 pub(crate) struct Reader {
     path: PathBuf,
     connection: Connection,
+    salt: Vec<u8>,
 }
 
 impl Store {
@@ -311,8 +312,10 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(folder.join(FILE), flags)
             .and_then(|connection| prepare_any(&connection).map(|()| connection));
-        let connection = connection.map_err(|error| Error::state(folder, &error))?;
-        Ok(Self { path: folder.to_owned(), connection })
+        let of_sqlite = |error| Error::state(folder, &error);
+        let connection = connection.map_err(of_sqlite)?;
+        let salt = salt(&connection).map_err(of_sqlite)?;
+        Ok(Self { path: folder.to_owned(), connection, salt })
     }
 
     /// Asks more than one thing of the same moment, which is quicker too: each moment is a lock that is taken.
@@ -374,23 +377,21 @@ impl Reader {
         let read = || {
             let mut statement = self.connection.prepare_cached("SELECT mark FROM erased")?;
             let marks = statement.query_map([], |row| row.get(0))?;
-            let marks = marks.collect::<rusqlite::Result<HashSet<Vec<u8>>>>()?;
-            Ok((marks, salt(&self.connection)?))
+            marks.collect::<rusqlite::Result<HashSet<Vec<u8>>>>()
         };
-        let (marks, salt) = read().map_err(|error: rusqlite::Error| Error::state(&self.path, &error))?;
+        let marks = read().map_err(|error: rusqlite::Error| Error::state(&self.path, &error))?;
         if marks.is_empty() {
             return Ok(Vec::new());
         }
-        let erased = (0..).zip(users).filter(|(_, user)| marks.contains(&mark_with(&salt, user)));
+        let erased = (0..).zip(users).filter(|(_, user)| marks.contains(&mark(&self.salt, user)));
         Ok(erased.map(|(place, _)| place).collect())
     }
 
     /// Whether a user was erased, so that nothing from before may speak.
     pub(crate) fn is_erased(&self, user: &str) -> Result<bool> {
         let read = || {
-            let mark = mark(&self.connection, user)?;
             let mut statement = self.connection.prepare_cached("SELECT 1 FROM erased WHERE mark = ?1")?;
-            statement.query_row([mark], |_| Ok(())).optional()
+            statement.query_row([mark(&self.salt, user)], |_| Ok(())).optional()
         };
         read().map(|found| found.is_some()).map_err(|error| Error::state(&self.path, &error))
     }
@@ -529,9 +530,10 @@ fn erase(transaction: &Transaction<'_>, users: &[&str]) -> rusqlite::Result<Vec<
     let mut delete = transaction.prepare_cached("DELETE FROM events WHERE user = ?1")?;
     let mut remember = transaction.prepare_cached("INSERT OR IGNORE INTO erased VALUES (?1)")?;
     let mut counts = Vec::with_capacity(users.len());
+    let salt = salt(transaction)?;
     for user in users {
         counts.push(delete.execute([user])?);
-        remember.execute([mark(transaction, user)?])?;
+        remember.execute([mark(&salt, user)])?;
     }
     if counts.iter().any(|events| *events > 0) {
         owe(transaction)?;
@@ -551,11 +553,7 @@ fn is_owed(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// What a user is remembered by when nothing else may be.
-fn mark(connection: &Connection, user: &str) -> rusqlite::Result<Vec<u8>> {
-    Ok(mark_with(&salt(connection)?, user))
-}
-
-fn mark_with(salt: &[u8], user: &str) -> Vec<u8> {
+fn mark(salt: &[u8], user: &str) -> Vec<u8> {
     Sha256::new_with_prefix(salt).chain_update(user).finalize().to_vec()
 }
 

@@ -25,5 +25,6 @@ pub mod pipeline;
 pub mod recommend;
 pub mod simulate;
 pub mod train;
+mod wide;
 
 pub use error::{Error, Result};

@@ -5,10 +5,9 @@
 //! - It follows by the recurrence `S_m <- exp(-(lambda_m dt + delta_m)) S_m + w_m v`, so one event costs O(M d) and a
 //!   state can be kept, aged and read at any later moment without the events that made it (`compact`: as bytes).
 
-use pulp::Arch;
-
 use super::TimeBasis;
 use crate::events::Timestamp;
+use crate::wide::wide;
 
 /// The state; see the module's documentation.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,7 +63,7 @@ impl Trace {
 
 /// `state <- kept state + weight vector`, as far as the vector goes; to the same bits on every machine, for no two numbers of a state meet.
 fn age_and_add(state: &mut [f32], kept: f32, weight: f32, vector: &[f32]) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             let (added, aged) = state.split_at_mut(vector.len().min(state.len()));

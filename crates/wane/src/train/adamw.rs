@@ -9,7 +9,7 @@
 //!
 //! Ilya Loshchilov and Frank Hutter, "Decoupled weight decay regularization", ICLR 2019.
 
-use pulp::Arch;
+use crate::wide::wide;
 
 /// The numbers of an update.
 #[derive(Debug, Clone, Copy)]
@@ -149,7 +149,7 @@ impl Rows<'_> {
         let range = row * self.width..(row + 1) * self.width;
         let (weights, mean) = (&mut self.weights[range.clone()], &mut self.mean[range.clone()]);
         let (first, second) = (&mut self.first[range.clone()], &mut self.second[range]);
-        Arch::new().dispatch(
+        wide(
             #[inline(always)]
             || update.run(weights, mean, first, second, gradient),
         );

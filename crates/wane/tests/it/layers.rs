@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms in order; those in one group may import each other's left neighbours, not each other.
 const ORDER: &[&[&str]] = &[
-    &["error"],
+    &["error", "wide"],
     &["events"],
     &["interest"],
     &["decay"],

@@ -20,7 +20,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use faer::prelude::Solve;
 use faer::{Mat, Side};
-use pulp::Arch;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
@@ -33,6 +32,7 @@ use crate::recommend::search::dot as product;
 use crate::recommend::sums::Sums;
 use crate::recommend::{Query, Question};
 use crate::train::{Group, Shape, Weights, add_scaled, asinh_all, dot, softmax};
+use crate::wide::wide;
 
 /// Standard deviation of the prior around what has been trained.
 const SPREAD: f64 = 0.5;
@@ -370,7 +370,7 @@ impl TraceModel {
         let wanted: Vec<Vec<f32>> = state.chunks_exact(dim.max(1)).zip(mixing).map(wanted).collect();
         let mut parts = vec![vec![0.0; candidates.len()]; wanted.len()];
         // An item's vector is fetched once, for all scales.
-        Arch::new().dispatch(
+        wide(
             #[inline(always)]
             || {
                 for (place, &item) in candidates.iter().enumerate() {

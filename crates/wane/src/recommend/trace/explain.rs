@@ -7,15 +7,14 @@
 
 use std::borrow::Cow;
 
-use faer::Accum;
-use pulp::Arch;
-
 use super::TraceModel;
 use super::familiar::Familiarity;
 use super::past::Past;
 use crate::events::ItemId;
 use crate::recommend::{Explanation, GreatestReasons, Query, Remainder};
 use crate::train::{Group, product, table, table_mut};
+use crate::wide::wide;
+use faer::Accum;
 
 /// The items that are explained: which has which place, without a table of all items.
 struct Places {
@@ -41,37 +40,49 @@ impl Places {
     }
 }
 
+/// Items that are explained by one instruction.
+const LANES: usize = 8;
+/// Items of the past whose products are at hand at once: so many that they stay near the core.
+const AT_HAND: usize = 96;
+
 /// The shares of an event in some items. Most of a long history's are too small to be reasons, which one look at all of them says.
 struct Shares {
-    of_event: Vec<f32>,
+    of_event: Vec<[f32; LANES]>,
     /// Of all events.
-    sums: Vec<f64>,
+    sums: Vec<[f64; LANES]>,
     /// Shares below are not among an item's greatest.
-    bars: Vec<f32>,
+    bars: Vec<[f32; LANES]>,
 }
 
 impl Shares {
     fn of(n_items: usize) -> Self {
-        Self { of_event: vec![0.0; n_items], sums: vec![0.0; n_items], bars: vec![0.0; n_items] }
+        let groups = n_items.div_ceil(LANES);
+        let mut bars = vec![[0.0; LANES]; groups];
+        // Nothing is great where there is no item.
+        bars.as_flattened_mut()[n_items..].fill(f32::INFINITY);
+        Self { of_event: vec![[0.0; LANES]; groups], sums: vec![[0.0; LANES]; groups], bars }
     }
 
-    /// Takes the next event: the weight of its type and what is left of it in each scale, and the products of its vector. Says whether
-    /// any of its shares may be among the greatest.
-    fn fill<'a>(&mut self, scales: impl Iterator<Item = (&'a f32, &'a f32)>, products: &[f32]) -> bool {
-        Arch::new().dispatch(
+    /// Takes the next event: what is left of it in each scale, and the products of its vector, scale by scale. Says whether any of its
+    /// shares may be among the greatest.
+    fn fill(&mut self, left: &[f32], products: &[f32]) -> bool {
+        wide(
             #[inline(always)]
             || {
-                self.of_event.fill(0.0);
-                for ((of_type, decay), products) in scales.zip(products.chunks_exact(self.bars.len().max(1)))
-                {
-                    let left = of_type * decay;
-                    let shares = self.of_event.iter_mut().zip(products);
-                    shares.for_each(|(share, product)| *share += left * product);
-                }
+                let (products, groups) = (products.as_chunks::<LANES>().0, self.of_event.len());
                 let mut may_be_great = false;
-                for ((share, sum), bar) in self.of_event.iter().zip(&mut self.sums).zip(&self.bars) {
-                    *sum += f64::from(*share);
-                    may_be_great |= share.abs() >= *bar;
+                let of_items = self.of_event.iter_mut().zip(&mut self.sums).zip(&self.bars);
+                for (group, ((shares, sums), bars)) in of_items.enumerate() {
+                    // As values: of references the compiler does not know that they are apart.
+                    let (mut own, mut sum, bars) = ([0.0; LANES], *sums, *bars);
+                    for (m, left) in left.iter().enumerate() {
+                        let products = products[m * groups + group];
+                        own.iter_mut().zip(products).for_each(|(share, product)| *share += left * product);
+                    }
+                    sum.iter_mut().zip(own).for_each(|(sum, share)| *sum += f64::from(share));
+                    let great = own.iter().zip(bars).map(|(share, bar)| share.abs() >= bar);
+                    may_be_great |= great.fold(false, |one, other| one | other);
+                    (*shares, *sums) = (own, sum);
                 }
                 may_be_great
             },
@@ -107,62 +118,75 @@ impl TraceModel {
         is_familiar: &[bool],
         found: &mut [GreatestReasons],
     ) {
-        let (dim, scales) = (self.weights.shape.dim, self.basis.len());
-        let n_past = past.vectors.len() / dim.max(1);
+        let dim = self.weights.shape.dim;
         // Scale by scale, and within each item by item: the shares of one event in all items are then sums of rows.
-        let (n, columns) = (items.len(), items.len() * scales);
-        let mut products = vec![0.0; n_past * columns];
-        product(
-            table_mut(&mut products, n_past, columns),
-            table(&past.vectors, n_past, dim),
-            table(&self.sights(items, is_familiar), columns, dim).transpose(),
-            Accum::Replace,
-        );
-        let mut shares = Shares::of(n);
-        // Items of the newest events first: their shares are great, and what comes after must be greater.
-        let mut of_items: Vec<_> = past.of_items().zip(products.chunks_exact(columns.max(1))).collect();
-        of_items.sort_by_key(|((_, events), _)| events[0].1);
-        for ((_, events), products) in of_items {
-            for number in events.iter().map(|own| own.1 as usize) {
-                let of_type = self.type_weights(&past.events[number].event);
-                if !shares.fill(of_type.iter().zip(past.decays(number)), products) {
-                    continue;
-                }
-                for (place, found) in found.iter_mut().enumerate() {
-                    let share = f64::from(shares.of_event[place]);
-                    found.offer(share, || {
-                        let of_scales = products.iter().skip(place).step_by(n);
-                        let fresh: Vec<f32> = of_type
-                            .iter()
-                            .zip(of_scales)
-                            .map(|(of_type, product)| of_type * product)
-                            .collect();
-                        past.reason(number, Cow::Borrowed("similar"), &fresh, share)
-                    });
-                    shares.bars[place] = (found.bar() as f32).next_down();
+        let n = items.len().next_multiple_of(LANES);
+        let sights = self.sights(items, n, is_familiar);
+        let columns = n * self.basis.len();
+        let mut shares = Shares::of(items.len());
+        let mut products = vec![0.0; past.of_items().len().min(AT_HAND) * columns];
+        let mut of_items = past.of_items();
+        // The newest events first: their shares are great, and what comes after must be greater.
+        for vectors in past.vectors.chunks((AT_HAND * dim).max(1)) {
+            let n_vectors = vectors.len() / dim.max(1);
+            let products = &mut products[..n_vectors * columns];
+            product(
+                table_mut(products, n_vectors, columns),
+                table(vectors, n_vectors, dim),
+                table(&sights, columns, dim).transpose(),
+                Accum::Replace,
+            );
+            for (products, events) in products.chunks_exact(columns.max(1)).zip(&mut of_items) {
+                for number in events.iter().map(|own| own.1 as usize) {
+                    if shares.fill(past.left(number), products) {
+                        self.offer(past, number, products, &mut shares, found);
+                    }
                 }
             }
         }
-        found.iter_mut().zip(shares.sums).for_each(|(found, sum)| found.add_sum(sum));
+        found.iter_mut().zip(shares.sums.as_flattened()).for_each(|(found, sum)| found.add_sum(*sum));
+    }
+
+    /// Offers an event to the items in which its shares may be among the greatest.
+    fn offer(
+        &self,
+        past: &Past,
+        number: usize,
+        products: &[f32],
+        shares: &mut Shares,
+        found: &mut [GreatestReasons],
+    ) {
+        let of_type = self.type_weights(&past.events[number].event);
+        let (of_event, bars) = (shares.of_event.as_flattened(), shares.bars.as_flattened_mut());
+        for (place, found) in found.iter_mut().enumerate() {
+            found.offer(f64::from(of_event[place]), || {
+                let of_scales = products.iter().skip(place).step_by(of_event.len());
+                let fresh = of_type.iter().zip(of_scales).map(|(of_type, product)| of_type * product);
+                past.reason(number, Cow::Borrowed("similar"), fresh, f64::from(of_event[place]))
+            });
+            bars[place] = (found.bar() as f32).next_down();
+        }
     }
 
     /// `(1 + f_m) W_m e_j`, scale by scale, and within each item by item: an event's share is then a product with its vector.
-    fn sights(&self, items: &[ItemId], is_familiar: &[bool]) -> Vec<f32> {
+    /// Of `n` items: those that are too many are zeros.
+    fn sights(&self, items: &[ItemId], n: usize, is_familiar: &[bool]) -> Vec<f32> {
         let dim = self.weights.shape.dim;
         let (mixing, familiarity) = (self.weights.group(Group::Mixing), Familiarity::of(&self.weights));
-        let mut vectors = Vec::with_capacity(items.len() * dim);
+        let mut vectors = Vec::with_capacity(n * dim);
         for (place, &item) in items.iter().enumerate() {
             vectors.extend_from_slice(self.vector(item));
             // One that came after the fit has none.
             vectors.resize((place + 1) * dim, 0.0);
         }
-        let mut sights = vec![0.0; items.len() * mixing.len() / dim.max(1)];
+        vectors.resize(n * dim, 0.0);
+        let mut sights = vec![0.0; n * mixing.len() / dim.max(1)];
         let of_scales =
-            sights.chunks_exact_mut((items.len() * dim).max(1)).zip(mixing.chunks_exact((dim * dim).max(1)));
+            sights.chunks_exact_mut((n * dim).max(1)).zip(mixing.chunks_exact((dim * dim).max(1)));
         for ((sights, mixing), more) in of_scales.zip(familiarity.scales) {
             product(
-                table_mut(sights, items.len(), dim),
-                table(&vectors, items.len(), dim),
+                table_mut(sights, n, dim),
+                table(&vectors, n, dim),
                 table(mixing, dim, dim).transpose(),
                 Accum::Replace,
             );
@@ -205,7 +229,7 @@ impl TraceModel {
             for (number, part) in of_events {
                 found.add(factor * part, || {
                     self.write_coefficients(r, &past.events[number].event, &mut weights);
-                    past.reason(number, link.label(), &weights, factor * part)
+                    past.reason(number, link.label(), weights.iter().copied(), factor * part)
                 });
             }
         }

@@ -38,8 +38,6 @@ pub use start::Start;
 
 use std::sync::Arc;
 
-use pulp::Arch;
-
 use super::search::dot;
 use super::sums::Sums;
 use super::{Explanation, Parameters, Query, Recommender, Scored, Scores};
@@ -47,6 +45,7 @@ use crate::decay::{TimeBasis, Trace};
 use crate::events::{Event, History, ItemId, Timestamp};
 use crate::interest::{Features, Reduction};
 use crate::train::{Goal, Group, Link, PopularityTable, Weights, add_scaled, asinh_all};
+use crate::wide::wide;
 use past::Past;
 use search::Searching;
 
@@ -135,7 +134,7 @@ impl TraceModel {
 
     /// Adds to each score that there is what the vectors say.
     fn add_vectors(&self, query: &[f32], scores: &mut Scores) {
-        Arch::new().dispatch(
+        wide(
             #[inline(always)]
             || scores.change_touched(|item, other| dot(query, self.vector(item)) + other),
         );

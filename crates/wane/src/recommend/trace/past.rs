@@ -5,14 +5,14 @@
 //! exponentials are taken many at once and each item's vector is read once.
 
 use std::borrow::Cow;
-
-use pulp::Arch;
+use std::ops::Range;
 
 use super::TraceModel;
 use crate::events::{Event, ItemId};
 use crate::recommend::search::dot;
 use crate::recommend::{Query, Reason};
-use crate::train::{Group, exp_all, recent};
+use crate::train::{Group, add_scaled_inline, exp_all, recent};
+use crate::wide::wide;
 
 /// A history as of a moment.
 pub(super) struct Past {
@@ -20,11 +20,15 @@ pub(super) struct Past {
     pub(super) events: Vec<PastEvent>,
     /// What is left of each event in each scale, event by event.
     decays: Vec<f32>,
+    /// The same times the weights of its type: what it has in the user's state.
+    left: Vec<f32>,
     scales: usize,
     /// Places pushed up to each event, oldest first.
     steps: Vec<u32>,
-    /// Items and numbers of their events, by item, and the newest first.
+    /// Numbers of events by their items, the newest of each first.
     by_item: Vec<(ItemId, u32)>,
+    /// Where the events of each item stand there, the item of the newest event first.
+    items: Vec<Range<usize>>,
     /// The vectors of the items, in their order; of one that came after the fit, zeros.
     pub(super) vectors: Vec<f32>,
 }
@@ -42,9 +46,14 @@ impl Past {
         self.decays.get(number * self.scales..(number + 1) * self.scales).unwrap_or_default()
     }
 
-    /// The events of each item, the newest first; items in their order.
-    pub(super) fn of_items(&self) -> impl Iterator<Item = (ItemId, &[(ItemId, u32)])> {
-        of_items(&self.by_item)
+    /// What an event has in the user's state, in each scale.
+    pub(super) fn left(&self, number: usize) -> &[f32] {
+        self.left.get(number * self.scales..(number + 1) * self.scales).unwrap_or_default()
+    }
+
+    /// The numbers of each item's events, the newest first; the item of the newest event first.
+    pub(super) fn of_items(&self) -> impl ExactSizeIterator<Item = &[(ItemId, u32)]> {
+        self.items.iter().map(|own| &self.by_item[own.clone()])
     }
 
     /// How many events a relation looks back on.
@@ -57,20 +66,18 @@ impl Past {
         &self,
         number: usize,
         relation: Cow<'static, str>,
-        weights: &[f32],
+        weights: impl Iterator<Item = f32>,
         share: f64,
     ) -> Reason {
         let PastEvent { place, age_days, .. } = self.events[number];
-        let fresh: f32 = weights.iter().map(|weight| weight.abs()).sum();
-        let left: f32 =
-            weights.iter().zip(self.decays(number)).map(|(weight, decay)| weight.abs() * decay).sum();
+        let (mut fresh, mut left) = (0.0, 0.0);
+        for (weight, decay) in weights.zip(self.decays(number)) {
+            fresh += weight.abs();
+            left += weight.abs() * decay;
+        }
         let decay = if fresh > 0.0 { f64::from(left / fresh) } else { 1.0 };
         Reason { event: place, relation, age_days, decay, share }
     }
-}
-
-fn of_items(by_item: &[(ItemId, u32)]) -> impl Iterator<Item = (ItemId, &[(ItemId, u32)])> {
-    by_item.chunk_by(|one, next| one.0 == next.0).map(|events| (events[0].0, events))
 }
 
 impl TraceModel {
@@ -88,17 +95,29 @@ impl TraceModel {
             events.push(PastEvent { place, age_days, event });
         }
         exp_all(&mut decays);
+        let mut left = decays.clone();
+        for (left, past) in left.chunks_exact_mut(self.basis.len().max(1)).zip(&events) {
+            // Of a type that the model does not know nothing is left.
+            let of_type = self.type_weights(&past.event).iter().copied().chain(std::iter::repeat(0.0));
+            left.iter_mut().zip(of_type).for_each(|(left, of_type)| *left *= of_type);
+        }
         let mut by_item: Vec<(ItemId, u32)> = events.iter().map(|past| past.event.item).zip(0..).collect();
         by_item.sort_unstable();
-        let vectors = self.vectors_of(&by_item);
-        Past { events, decays, scales: self.basis.len(), steps, by_item, vectors }
+        let mut items = Vec::with_capacity(by_item.len());
+        for own in by_item.chunk_by(|one, next| one.0 == next.0) {
+            let start = items.last().map_or(0, |before: &Range<usize>| before.end);
+            items.push(start..start + own.len());
+        }
+        items.sort_unstable_by_key(|own| by_item[own.start].1);
+        let vectors = self.vectors_of(items.iter().map(|own| by_item[own.start].0));
+        Past { events, decays, left, scales: self.basis.len(), steps, by_item, items, vectors }
     }
 
     /// They lie far apart in memory: fetched one after another, with nothing to be done between, many are on their way at once.
-    fn vectors_of(&self, by_item: &[(ItemId, u32)]) -> Vec<f32> {
+    fn vectors_of(&self, items: impl ExactSizeIterator<Item = ItemId>) -> Vec<f32> {
         let dim = self.weights.shape.dim;
-        let mut vectors = Vec::with_capacity(by_item.len() * dim);
-        for (number, (item, _)) in of_items(by_item).enumerate() {
+        let mut vectors = Vec::with_capacity(items.len() * dim);
+        for (number, item) in items.enumerate() {
             vectors.extend_from_slice(self.vector(item));
             vectors.resize((number + 1) * dim, 0.0);
         }
@@ -109,19 +128,17 @@ impl TraceModel {
     pub(super) fn state(&self, past: &Past) -> Vec<f32> {
         let dim = self.weights.shape.dim;
         let (mut state, mut weights) = (vec![0.0; past.scales * dim], vec![0.0; past.scales]);
-        Arch::new().dispatch(
+        wide(
             #[inline(always)]
             || {
-                for ((_, events), vector) in past.of_items().zip(past.vectors.chunks_exact(dim.max(1))) {
+                for (events, vector) in past.of_items().zip(past.vectors.chunks_exact(dim.max(1))) {
                     weights.fill(0.0);
                     for &(_, number) in events {
-                        let of_type = self.type_weights(&past.events[number as usize].event);
-                        let decays = past.decays(number as usize);
-                        let own = weights.iter_mut().zip(of_type.iter().zip(decays));
-                        own.for_each(|(weight, (of_type, decay))| *weight += of_type * decay);
+                        let own = weights.iter_mut().zip(past.left(number as usize));
+                        own.for_each(|(weight, left)| *weight += left);
                     }
                     for (state, weight) in state.chunks_exact_mut(dim.max(1)).zip(&weights) {
-                        state.iter_mut().zip(vector).for_each(|(state, value)| *state += weight * value);
+                        add_scaled_inline(state, *weight, vector);
                     }
                 }
             },
@@ -138,9 +155,11 @@ impl TraceModel {
     /// Items of the known history, sorted.
     pub(super) fn familiar(&self, past: &Past) -> Vec<ItemId> {
         let (known, n_items) = (self.known(past).len(), self.weights.shape.items);
-        let own =
-            past.of_items().filter(|(item, events)| (events[0].1 as usize) < known && item.index() < n_items);
-        own.map(|(item, _)| item).collect()
+        let own = past.of_items().map(|events| events[0]).filter(|own| (own.1 as usize) < known);
+        let mut items: Vec<ItemId> =
+            own.map(|(item, _)| item).filter(|item| item.index() < n_items).collect();
+        items.sort_unstable();
+        items
     }
 
     /// What a relation's kernel leaves of an event. `weights` becomes the kernel's coefficients for it.

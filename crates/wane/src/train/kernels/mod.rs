@@ -1,9 +1,9 @@
-//! Inner loops of training, compiled for the widest vectors of the machine at hand (dispatched at run time by `pulp`).
+//! Inner loops of training, compiled for the widest vectors of the machine at hand.
 //!
 //! Each has a plain twin in its tests. Sums run in [`LANES`] partial sums in a fixed order, so a result does not depend
 //! on how many threads there are.
 
-use pulp::{Arch, NullaryFnOnce};
+use crate::wide::wide;
 
 /// Partial sums of a reduction.
 const LANES: usize = 16;
@@ -62,70 +62,41 @@ fn asinh(x: f32) -> f32 {
 
 /// `e^x` of every number.
 pub(crate) fn exp_all(values: &mut [f32]) {
-    struct Pass<'a>(&'a mut [f32]);
-    impl NullaryFnOnce for Pass<'_> {
-        type Output = ();
-
+    wide(
         #[inline(always)]
-        fn call(self) {
-            self.0.iter_mut().for_each(|value| *value = exp(*value));
-        }
-    }
-    Arch::new().dispatch(Pass(values));
+        || values.iter_mut().for_each(|value| *value = exp(*value)),
+    );
 }
 
 /// `ln(1 + x)` of every number, each 0 or above; absolute error below 2e-7 near 0.
 pub(crate) fn ln_1p_all(values: &mut [f32]) {
-    struct Pass<'a>(&'a mut [f32]);
-    impl NullaryFnOnce for Pass<'_> {
-        type Output = ();
-
+    wide(
         #[inline(always)]
-        fn call(self) {
-            self.0.iter_mut().for_each(|value| *value = ln(1.0 + *value));
-        }
-    }
-    Arch::new().dispatch(Pass(values));
+        || values.iter_mut().for_each(|value| *value = ln(1.0 + *value)),
+    );
 }
 
 /// `asinh x` of every number.
 pub(crate) fn asinh_all(values: &mut [f32]) {
-    struct Pass<'a>(&'a mut [f32]);
-    impl NullaryFnOnce for Pass<'_> {
-        type Output = ();
-
+    wide(
         #[inline(always)]
-        fn call(self) {
-            self.0.iter_mut().for_each(|value| *value = asinh(*value));
-        }
-    }
-    Arch::new().dispatch(Pass(values));
+        || values.iter_mut().for_each(|value| *value = asinh(*value)),
+    );
 }
 
 /// `y += factor * byte(word)`, the byte being the one that starts at bit `shift`.
 pub(crate) fn add_bytes(y: &mut [f32], factor: f32, words: &[u32], shift: u32) {
-    struct Pass<'a>(&'a mut [f32], f32, &'a [u32], u32);
-    impl NullaryFnOnce for Pass<'_> {
-        type Output = ();
-
+    wide(
         #[inline(always)]
-        fn call(self) {
-            let Self(y, factor, words, shift) = self;
-            y.iter_mut().zip(words).for_each(|(y, word)| *y += factor * byte(*word, shift));
-        }
-    }
-    Arch::new().dispatch(Pass(y, factor, words, shift));
+        || y.iter_mut().zip(words).for_each(|(y, word)| *y += factor * byte(*word, shift)),
+    );
 }
 
 /// `sum of a * byte(word)`: [`add_bytes`] backward.
 pub(crate) fn dot_bytes(a: &[f32], words: &[u32], shift: u32) -> f32 {
-    struct Pass<'a>(&'a [f32], &'a [u32], u32);
-    impl NullaryFnOnce for Pass<'_> {
-        type Output = f32;
-
+    wide(
         #[inline(always)]
-        fn call(self) -> f32 {
-            let Self(a, words, shift) = self;
+        || {
             let mut sums = [0.0; LANES];
             let ((a, a_rest), (words, words_rest)) = (a.as_chunks::<LANES>(), words.as_chunks::<LANES>());
             for (a, words) in a.iter().zip(words) {
@@ -135,9 +106,8 @@ pub(crate) fn dot_bytes(a: &[f32], words: &[u32], shift: u32) -> f32 {
             }
             let rest: f32 = a_rest.iter().zip(words_rest).map(|(a, word)| a * byte(*word, shift)).sum();
             sums.iter().sum::<f32>() + rest
-        }
-    }
-    Arch::new().dispatch(Pass(a, words, shift))
+        },
+    )
 }
 
 /// The byte that starts at a bit, as a number.
@@ -149,22 +119,20 @@ fn byte(word: u32, shift: u32) -> f32 {
 
 /// Turns logits into `total` times their softmax; returns the logarithm of the sum of their exponentials.
 pub(crate) fn softmax(row: &mut [f32], total: f32) -> f32 {
-    // One dispatch per pass: in a longer body the compiler stops inlining and falls back to the narrowest vectors.
-    let arch = Arch::new();
-    let best = arch.dispatch(
+    let best = wide(
         #[inline(always)]
         || highest(row),
     );
-    arch.dispatch(
+    wide(
         #[inline(always)]
         || row.iter_mut().for_each(|value| *value = exp(*value - best)),
     );
-    let sum = arch.dispatch(
+    let sum = wide(
         #[inline(always)]
         || sum(row),
     );
     let share = total / sum;
-    arch.dispatch(
+    wide(
         #[inline(always)]
         || row.iter_mut().for_each(|value| *value *= share),
     );
@@ -195,7 +163,7 @@ fn sum(row: &[f32]) -> f32 {
 
 /// `a . b`.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || dot_inline(a, b),
     )
@@ -214,25 +182,44 @@ fn dot_inline(a: &[f32], b: &[f32]) -> f32 {
 
 /// `y += factor * x`.
 pub(crate) fn add_scaled(y: &mut [f32], factor: f32, x: &[f32]) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
-        || y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x),
+        || add_scaled_inline(y, factor, x),
     );
+}
+
+/// [`add_scaled`] within a [`wide`] loop. Rows are short: of slices the compiler makes a loop for long ones, and does these in its
+/// rest. Chunks are taken as values, for of references it does not know that they are apart.
+#[inline(always)]
+pub(crate) fn add_scaled_inline(y: &mut [f32], factor: f32, x: &[f32]) {
+    let ((y, y_rest), (x, x_rest)) = (y.as_chunks_mut::<LANES>(), x.as_chunks::<LANES>());
+    for (y, x) in y.iter_mut().zip(x) {
+        let (mut own, x) = (*y, *x);
+        own.iter_mut().zip(x).for_each(|(own, x)| *own += factor * x);
+        *y = own;
+    }
+    y_rest.iter_mut().zip(x_rest).for_each(|(y, x)| *y += factor * x);
 }
 
 /// One step of the trace, every scale m of length `x.len()`: `next_m = kept_m * state_m + weight_m * x`.
 pub(crate) fn advance(next: &mut [f32], state: &[f32], kept: &[f32], weights: &[f32], x: &[f32]) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             let dim = x.len().max(1);
             let scales =
                 next.chunks_exact_mut(dim).zip(state.chunks_exact(dim)).zip(kept.iter().zip(weights));
             for ((next, state), (&kept, &weight)) in scales {
-                next.iter_mut()
-                    .zip(state)
-                    .zip(x)
-                    .for_each(|((next, state), x)| *next = kept * state + weight * x);
+                let ((next, next_rest), (state, state_rest)) =
+                    (next.as_chunks_mut::<LANES>(), state.as_chunks::<LANES>());
+                let (x, x_rest) = x.as_chunks::<LANES>();
+                for ((next, state), x) in next.iter_mut().zip(state).zip(x) {
+                    let (mut own, x) = (*state, *x);
+                    own.iter_mut().zip(x).for_each(|(own, x)| *own = kept * *own + weight * x);
+                    *next = own;
+                }
+                let rest = next_rest.iter_mut().zip(state_rest).zip(x_rest);
+                rest.for_each(|((next, state), x)| *next = kept * state + weight * x);
             }
         },
     );
@@ -254,7 +241,7 @@ pub(crate) struct Retreat<'a> {
 
 impl Retreat<'_> {
     pub(crate) fn run(self) {
-        Arch::new().dispatch(
+        wide(
             #[inline(always)]
             || {
                 let dim = self.x.len().max(1);
@@ -264,10 +251,10 @@ impl Retreat<'_> {
                     self.along_state[m] = dot_inline(adjoint, &self.state[m * dim..][..dim]);
                     self.along_x[m] = dot_inline(adjoint, self.x);
                     let (kept, weight) = (self.kept[m], self.weights[m]);
-                    for (dx, adjoint) in self.dx.iter_mut().zip(adjoint) {
-                        *dx += weight * *adjoint;
-                        *adjoint *= kept;
-                    }
+                    add_scaled_inline(self.dx, weight, adjoint);
+                    let (chunks, rest) = adjoint.as_chunks_mut::<LANES>();
+                    chunks.iter_mut().for_each(|chunk| chunk.iter_mut().for_each(|own| *own *= kept));
+                    rest.iter_mut().for_each(|own| *own *= kept);
                 }
             },
         );
