@@ -25,7 +25,7 @@ pub use popularity::PopularityTable;
 pub use trainer::{Recipe, Trainer};
 pub use weights::{Group, Shape, Weights};
 
-pub(crate) use kernels::{add_scaled, add_scaled_inline, asinh_all, dot, exp_all, softmax};
+pub(crate) use kernels::{add_scaled, asinh_all, dot, exp_all, softmax};
 pub(crate) use link_pass::recent;
 pub(crate) use parameters::Digest;
 pub(crate) use products::{product, table, table_mut};

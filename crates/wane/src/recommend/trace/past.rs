@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use faer::Accum;
+
 use super::TraceModel;
 use crate::events::{Event, ItemId};
 use crate::recommend::search::dot;
 use crate::recommend::{Query, Reason};
-use crate::train::{Group, add_scaled_inline, exp_all, recent};
-use crate::wide::wide;
+use crate::train::{Group, exp_all, product, recent, table, table_mut};
 
 /// A history as of a moment.
 pub(super) struct Past {
@@ -126,22 +127,19 @@ impl TraceModel {
 
     /// `S_m`, scale by scale.
     pub(super) fn state(&self, past: &Past) -> Vec<f32> {
-        let dim = self.weights.shape.dim;
-        let (mut state, mut weights) = (vec![0.0; past.scales * dim], vec![0.0; past.scales]);
-        wide(
-            #[inline(always)]
-            || {
-                for (events, vector) in past.of_items().zip(past.vectors.chunks_exact(dim.max(1))) {
-                    weights.fill(0.0);
-                    for &(_, number) in events {
-                        let own = weights.iter_mut().zip(past.left(number as usize));
-                        own.for_each(|(weight, left)| *weight += left);
-                    }
-                    for (state, weight) in state.chunks_exact_mut(dim.max(1)).zip(&weights) {
-                        add_scaled_inline(state, *weight, vector);
-                    }
-                }
-            },
+        let (dim, scales, n_items) = (self.weights.shape.dim, past.scales, past.items.len());
+        let mut weights = vec![0.0; n_items * scales];
+        for (weights, events) in weights.chunks_exact_mut(scales.max(1)).zip(past.of_items()) {
+            for &(_, number) in events {
+                weights.iter_mut().zip(past.left(number as usize)).for_each(|(weight, left)| *weight += left);
+            }
+        }
+        let mut state = vec![0.0; scales * dim];
+        product(
+            table_mut(&mut state, scales, dim),
+            table(&weights, n_items, scales).transpose(),
+            table(&past.vectors, n_items, dim),
+            Accum::Replace,
         );
         state
     }

@@ -184,21 +184,8 @@ fn dot_inline(a: &[f32], b: &[f32]) -> f32 {
 pub(crate) fn add_scaled(y: &mut [f32], factor: f32, x: &[f32]) {
     wide(
         #[inline(always)]
-        || add_scaled_inline(y, factor, x),
+        || y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x),
     );
-}
-
-/// [`add_scaled`] within a [`wide`] loop. Rows are short: of slices the compiler makes a loop for long ones, and does these in its
-/// rest. Chunks are taken as values, for of references it does not know that they are apart.
-#[inline(always)]
-pub(crate) fn add_scaled_inline(y: &mut [f32], factor: f32, x: &[f32]) {
-    let ((y, y_rest), (x, x_rest)) = (y.as_chunks_mut::<LANES>(), x.as_chunks::<LANES>());
-    for (y, x) in y.iter_mut().zip(x) {
-        let (mut own, x) = (*y, *x);
-        own.iter_mut().zip(x).for_each(|(own, x)| *own += factor * x);
-        *y = own;
-    }
-    y_rest.iter_mut().zip(x_rest).for_each(|(y, x)| *y += factor * x);
 }
 
 /// One step of the trace, every scale m of length `x.len()`: `next_m = kept_m * state_m + weight_m * x`.
@@ -210,16 +197,10 @@ pub(crate) fn advance(next: &mut [f32], state: &[f32], kept: &[f32], weights: &[
             let scales =
                 next.chunks_exact_mut(dim).zip(state.chunks_exact(dim)).zip(kept.iter().zip(weights));
             for ((next, state), (&kept, &weight)) in scales {
-                let ((next, next_rest), (state, state_rest)) =
-                    (next.as_chunks_mut::<LANES>(), state.as_chunks::<LANES>());
-                let (x, x_rest) = x.as_chunks::<LANES>();
-                for ((next, state), x) in next.iter_mut().zip(state).zip(x) {
-                    let (mut own, x) = (*state, *x);
-                    own.iter_mut().zip(x).for_each(|(own, x)| *own = kept * *own + weight * x);
-                    *next = own;
-                }
-                let rest = next_rest.iter_mut().zip(state_rest).zip(x_rest);
-                rest.for_each(|((next, state), x)| *next = kept * state + weight * x);
+                next.iter_mut()
+                    .zip(state)
+                    .zip(x)
+                    .for_each(|((next, state), x)| *next = kept * state + weight * x);
             }
         },
     );
@@ -251,10 +232,10 @@ impl Retreat<'_> {
                     self.along_state[m] = dot_inline(adjoint, &self.state[m * dim..][..dim]);
                     self.along_x[m] = dot_inline(adjoint, self.x);
                     let (kept, weight) = (self.kept[m], self.weights[m]);
-                    add_scaled_inline(self.dx, weight, adjoint);
-                    let (chunks, rest) = adjoint.as_chunks_mut::<LANES>();
-                    chunks.iter_mut().for_each(|chunk| chunk.iter_mut().for_each(|own| *own *= kept));
-                    rest.iter_mut().for_each(|own| *own *= kept);
+                    for (dx, adjoint) in self.dx.iter_mut().zip(adjoint) {
+                        *dx += weight * *adjoint;
+                        *adjoint *= kept;
+                    }
                 }
             },
         );
