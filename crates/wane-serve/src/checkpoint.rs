@@ -8,6 +8,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -17,6 +18,8 @@ const LONG: i64 = 4_000;
 const LITTLE: i64 = 64;
 /// Pages in the log after which the writer writes whatever is left, for where commits are large the thread is never done.
 const TOO_LONG: i64 = 4 * LONG;
+/// How long the thread rests after it failed, for the next commit asks again.
+const RESPITE: Duration = Duration::from_secs(1);
 
 /// The thread that does the bulk. It ends when this is dropped.
 pub(crate) struct Checkpoints {
@@ -46,7 +49,7 @@ impl Checkpoints {
 
     /// Keeps the log from growing, after each commit of `writer`.
     pub(crate) fn committed(&self, writer: &Connection) {
-        warn_of(self.shorten(writer));
+        is_done(self.shorten(writer));
     }
 
     fn shorten(&self, writer: &Connection) -> rusqlite::Result<()> {
@@ -82,16 +85,20 @@ impl Drop for Checkpoints {
 
 fn write_when_asked(connection: &Mutex<Connection>, asked: &Receiver<()>) {
     while asked.recv().is_ok() {
-        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        warn_of(checkpoint(&connection, "PASSIVE").map(drop));
+        let done =
+            checkpoint(&connection.lock().unwrap_or_else(PoisonError::into_inner), "PASSIVE").map(drop);
+        if !is_done(done) {
+            std::thread::sleep(RESPITE);
+        }
     }
 }
 
-/// What was committed is safe in the log, so nobody else needs to know.
-fn warn_of(done: rusqlite::Result<()>) {
-    if let Err(error) = done {
+/// Warns where something failed. What was committed is safe in the log, so nobody else needs to know.
+fn is_done(done: rusqlite::Result<()>) -> bool {
+    if let Err(error) = &done {
         tracing::warn!(%error, "the state's log could not be written to its places; it grows, and that is tried again");
     }
+    done.is_ok()
 }
 
 /// `PASSIVE` writes what nobody is in the way of, `NOOP` nothing; gives what is in the log after it.
@@ -102,7 +109,7 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Log> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
 

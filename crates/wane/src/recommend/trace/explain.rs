@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use faer::Accum;
+
 use super::TraceModel;
 use super::familiar::Familiarity;
 use super::past::Past;
@@ -14,7 +16,6 @@ use crate::events::ItemId;
 use crate::recommend::{Explanation, GreatestReasons, Query, Remainder};
 use crate::train::{Group, product, table, table_mut};
 use crate::wide::wide;
-use faer::Accum;
 
 /// The items that are explained: which has which place, without a table of all items.
 struct Places {
