@@ -210,7 +210,7 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
     assert!(message.contains("tables of another program"), "{message}");
     other.execute_batch("PRAGMA user_version = 7").unwrap();
     let with_version = fs::read(&file).unwrap();
-    assert!(remedy_of(folder.path()).contains("of version 7, and 2 can be read"));
+    assert!(remedy_of(folder.path()).contains("of version 7, and 3 can be read"));
     assert_eq!((before.len(), fs::read(&file).unwrap()), (with_version.len(), with_version));
     // It says that it is ours, and is not.
     other.execute_batch("PRAGMA user_version = 2").unwrap();

@@ -12,13 +12,18 @@ const ITEMS: u32 = 9;
 
 /// A log of (user, item, type, minute).
 fn log(events: &[(u32, u32, u8, i64)]) -> EventLog {
+    log_of(ITEMS, events)
+}
+
+/// The same of so many items.
+fn log_of(n_items: u32, events: &[(u32, u32, u8, i64)]) -> EventLog {
     EventLog::from_columns(EventColumns {
         users: events.iter().map(|event| event.0).collect(),
         items: events.iter().map(|event| event.1).collect(),
         times: events.iter().map(|event| Timestamp::from_millis(event.3 * 60_000)).collect(),
         types: events.iter().map(|event| EventTypeId(event.2)).collect(),
         user_names: (0..6).map(|user| format!("u{user}")).collect(),
-        item_names: (0..ITEMS).map(|item| format!("i{item}")).collect(),
+        item_names: (0..n_items).map(|item| format!("i{item:03}")).collect(),
         event_types: vec!["view".into(), "purchase".into()],
         ..EventColumns::default()
     })
@@ -113,7 +118,7 @@ fn check_state(model: &TraceModel, query: &Query<'_>, goal: Goal) {
 fn check_reasons(model: &TraceModel, query: &Query<'_>) {
     let mut scores = Scores::new(model.n_items());
     model.score(query, &mut scores);
-    for item in (0..ITEMS).map(ItemId) {
+    for item in (0..model.n_items() as u32).map(ItemId) {
         let explanation = model.explain(query, item);
         let shares = || {
             let reasons = explanation.reasons.iter().map(|reason| reason.share);
@@ -129,7 +134,7 @@ fn check_reasons(model: &TraceModel, query: &Query<'_>) {
 /// All items at once, and few reasons of each: the greatest of those that each alone has, and the rest of the score.
 fn check_greatest(model: &TraceModel, query: &Query<'_>) {
     const MOST: usize = 3;
-    let items: Vec<ItemId> = (0..ITEMS).map(ItemId).collect();
+    let items: Vec<ItemId> = (0..model.n_items() as u32).map(ItemId).collect();
     for (&item, few) in items.iter().zip(model.explain_best(query, &items, MOST)) {
         let all = model.explain(query, item);
         let mut sizes: Vec<f64> = all.reasons.iter().map(|reason| reason.share.abs()).collect();
@@ -202,6 +207,18 @@ fn thousands_of_events_leave_a_sound_state() {
     let columns = Columns::new(&events);
     check_state(&fit(&some_log(), Goal::NextItem), &columns.query(10), Goal::NextItem);
     check_reasons(&fit(&some_log(), Goal::NextItem), &columns.query(10));
+}
+
+/// More different items than are multiplied at once.
+#[test]
+fn hundreds_of_items_give_reasons() {
+    const MANY: u32 = 250;
+    let visit = |n: u32| (n % 6, n * 37 % MANY, u8::from(n.is_multiple_of(4)), i64::from(n) * 60);
+    let model = fit(&log_of(MANY, &(0..600).map(visit).collect::<Vec<_>>()), Goal::NextItem);
+    let event = |n: u32| (n * 53 % MANY, u8::from(n.is_multiple_of(3)), i64::from(n % 7) * 300);
+    let columns = Columns::new(&(0..700).map(event).collect::<Vec<_>>());
+    check_state(&model, &columns.query(10), Goal::NextItem);
+    check_reasons(&model, &columns.query(10));
 }
 
 #[test]
