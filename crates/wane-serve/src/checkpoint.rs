@@ -23,7 +23,7 @@ const RESPITE: Duration = Duration::from_secs(1);
 
 /// The thread that does the bulk. It ends when this is dropped.
 pub(crate) struct Checkpoints {
-    /// One checkpoint at a time: SQLite refuses a second.
+    /// Held by whoever writes pages to their places: SQLite refuses a second at the same time.
     connection: Arc<Mutex<Connection>>,
     wanted: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -58,6 +58,8 @@ impl Checkpoints {
             return Ok(());
         }
         if log.pages - log.written <= LITTLE || log.pages >= TOO_LONG {
+            // Else a log that is too long would grow for as long as the thread takes.
+            let _paused = self.pause();
             return checkpoint(writer, "PASSIVE").map(drop);
         }
         if let Some(wanted) = &self.wanted {
@@ -85,8 +87,9 @@ impl Drop for Checkpoints {
 
 fn write_when_asked(connection: &Mutex<Connection>, asked: &Receiver<()>) {
     while asked.recv().is_ok() {
-        let done =
-            checkpoint(&connection.lock().unwrap_or_else(PoisonError::into_inner), "PASSIVE").map(drop);
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = checkpoint(&connection, "PASSIVE").map(drop);
+        drop(connection);
         if !is_done(done) {
             std::thread::sleep(RESPITE);
         }

@@ -606,21 +606,30 @@ mod tests {
         assert_eq!(items(&store, "u"), ["a", "b", "c"]);
     }
 
-    /// A folder from before there were items is opened with all that it has, and items are kept in it from then on. Its events are
-    /// numbered in the order of all.
+    /// Folders from before there were items, and from when events were numbered in the order of all, are opened with all that they
+    /// have. Items are kept in them from then on.
     #[test]
-    fn a_state_of_the_first_version_is_read() {
+    fn states_of_earlier_versions_are_read() {
+        earlier_state_is_read("DROP TABLE items; PRAGMA user_version = 1;");
+        earlier_state_is_read("PRAGMA user_version = 2;");
+    }
+
+    fn earlier_state_is_read(to_earlier: &str) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Durability::Fsync).unwrap();
-        let first = "DROP TABLE items; PRAGMA user_version = 1; INSERT INTO own VALUES ('arrivals', 7);
+        store.connection.execute_batch(to_earlier).unwrap();
+        let events = "INSERT INTO own VALUES ('arrivals', 7);
             INSERT INTO events VALUES ('u', 5, 1, 'a', 'view', NULL, NULL), ('u', 7, 1, 'b', 'view', NULL, NULL)";
-        store.connection.execute_batch(first).unwrap();
+        store.connection.execute_batch(events).unwrap();
         drop(store);
         let word = Word { item: "a".into(), what: What::Delete };
         let mut store = Store::open(folder.path(), Durability::Fsync).unwrap();
         assert_eq!(items(&store, "u"), ["a", "b"]);
         store.append(&[&[event("u", "c", 1, None)]]).unwrap();
         assert_eq!(items(&store, "u"), ["a", "b", "c"]);
+        let version: i64 =
+            store.connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, VERSION);
         store.keep(&[Batch::Item(word)]).unwrap();
         // As after a kill: nothing is closed.
         let reader = Reader::open(folder.path()).unwrap();
