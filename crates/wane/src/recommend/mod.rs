@@ -46,7 +46,6 @@ pub use linear::{EaseSettings, SlimSettings};
 pub use personal_frequency::{PersonalCountSettings, PersonalFrequency, PersonalFrequencySettings};
 pub use popularity::{DecayedPopularity, DecayedPopularitySettings, Popularity, PopularitySettings};
 pub use ranges::{Range, Values};
-pub(crate) use recommender::GreatestReasons;
 pub use recommender::{
     Explanation, Goal, OTHER_EVENTS, Query, Question, Reason, Recommender, Remainder, Training, Validation,
     score_all,

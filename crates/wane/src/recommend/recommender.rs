@@ -138,82 +138,18 @@ impl Explanation {
         if self.reasons.len() <= most {
             return self;
         }
-        let mut greatest = GreatestReasons::new(most);
-        self.reasons.into_iter().for_each(|reason| greatest.add(reason.share, || reason));
-        Self { score: self.score, ..greatest.explanation(self.remainders) }
+        let Self { score, mut reasons, mut remainders } = self;
+        reasons.sort_by(Reason::greatest_first);
+        let others = reasons.split_off(most.max(1));
+        reasons.sort_by_key(|reason| reason.event);
+        let share = others.iter().map(|reason| reason.share).sum();
+        remainders.push(Remainder { name: OTHER_EVENTS, share });
+        Self { score, reasons, remainders }
     }
 }
 
 /// What events add that are not among the greatest reasons.
 pub const OTHER_EVENTS: &str = "other-events";
-
-/// The greatest reasons of one score, and the sum of all of them, without keeping them all.
-#[derive(Debug, Clone)]
-pub(crate) struct GreatestReasons {
-    most: usize,
-    kept: Vec<Reason>,
-    /// Shares below it are not among the greatest.
-    bar: f64,
-    /// Of all shares.
-    sum: f64,
-    is_cut: bool,
-}
-
-impl GreatestReasons {
-    /// None yet, and `most` in the end.
-    pub(crate) fn new(most: usize) -> Self {
-        Self { most: most.max(1), kept: Vec::new(), bar: 0.0, sum: 0.0, is_cut: false }
-    }
-
-    /// Adds a share; the reason is made only if it may be among the greatest. A share of 0 is no reason.
-    pub(crate) fn add(&mut self, share: f64, reason: impl FnOnce() -> Reason) {
-        self.sum += share;
-        self.offer(share, reason);
-    }
-
-    /// Adds shares of which those at or above the bar are also [offered](Self::offer).
-    pub(crate) fn add_sum(&mut self, shares: f64) {
-        self.sum += shares;
-    }
-
-    /// A share below it is not among the greatest, and need not be offered.
-    pub(crate) fn bar(&self) -> f64 {
-        self.bar
-    }
-
-    /// As [`add`](Self::add), of a share that is in the sum already.
-    pub(crate) fn offer(&mut self, share: f64, reason: impl FnOnce() -> Reason) {
-        if share == 0.0 || share.abs() < self.bar {
-            self.is_cut |= share != 0.0;
-            return;
-        }
-        self.kept.push(reason());
-        if self.kept.len() >= self.most.saturating_mul(2) {
-            self.cut();
-        }
-    }
-
-    fn cut(&mut self) {
-        self.kept.sort_by(Reason::greatest_first);
-        self.is_cut |= self.kept.len() > self.most;
-        self.kept.truncate(self.most);
-        self.bar = self.kept.last().map_or(0.0, |last| last.share.abs());
-    }
-
-    /// The explanation, with the shares that are not listed as the remainder [`OTHER_EVENTS`].
-    pub(crate) fn explanation(mut self, mut remainders: Vec<Remainder>) -> Explanation {
-        if self.kept.len() > self.most {
-            self.cut();
-        }
-        self.kept.sort_by_key(|reason| reason.event);
-        let of_others: f64 = remainders.iter().map(|remainder| remainder.share).sum();
-        if self.is_cut {
-            let listed: f64 = self.kept.iter().map(|reason| reason.share).sum();
-            remainders.push(Remainder { name: OTHER_EVENTS, share: self.sum - listed });
-        }
-        Explanation { score: (self.sum + of_others) as f32, reasons: self.kept, remainders }
-    }
-}
 
 /// A fitted model: ranks items for a history at a moment, and says why.
 pub trait Recommender: Send + Sync {

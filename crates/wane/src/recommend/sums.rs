@@ -1,4 +1,4 @@
-//! Sums by item, where few of many items have one.
+//! Values by item, where few of many items have one.
 //!
 //! What relations say to a question is some thousand sums. A table of all items ([`Scores`](super::Scores)) has them far apart, where
 //! no cache near the core holds them: each is waited for. Here they lie together, and a small table finds them by a hash of the item
@@ -10,22 +10,25 @@ use crate::events::ItemId;
 /// Places of the table at first.
 const FIRST: usize = 64;
 
-/// The sums.
+/// Sums by item.
+pub(super) type Sums = ByItem<f32>;
+
+/// A value for each item that was touched.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sums {
+pub(super) struct ByItem<T> {
     /// By hash: numbers of entries from 1, and 0 where there is none. A power of two, twice as many as entries at least.
     places: Vec<u32>,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<T>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct Entry<T> {
     item: ItemId,
-    sum: f32,
+    value: T,
     place: u32,
 }
 
-impl Sums {
+impl<T: Copy + Default> ByItem<T> {
     /// Forgets all, in time proportional to what was touched.
     pub(super) fn clear(&mut self) {
         for entry in self.entries.drain(..) {
@@ -33,49 +36,43 @@ impl Sums {
         }
     }
 
-    /// Adds to the sum of an item.
-    #[inline]
-    pub(super) fn add(&mut self, item: ItemId, share: f32) {
-        let number = self.touched_entry(item);
-        self.entries[number].sum += share;
-    }
-
-    /// Sees to it that an item has a sum.
+    /// Sees to it that an item has a value.
     pub(super) fn touch(&mut self, item: ItemId) {
-        self.touched_entry(item);
+        self.number(item);
     }
 
-    /// The sum of an item is 0 again, if it has one.
-    pub(super) fn silence(&mut self, item: ItemId) {
-        if let Ok(number) = self.find(item) {
-            self.entries[number].sum = 0.0;
-        }
-    }
-
-    /// Whether an item has a sum, even if that is 0.
+    /// Whether an item has a value, even if that is 0.
     #[inline]
     pub(super) fn is_touched(&self, item: ItemId) -> bool {
         self.find(item).is_ok()
     }
 
-    /// All sums, in the order in which their items were touched.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (ItemId, f32)> + '_ {
-        self.entries.iter().map(|entry| (entry.item, entry.sum))
-    }
-
+    /// How many items were touched before an item was; it is from now on.
     #[inline]
-    fn touched_entry(&mut self, item: ItemId) -> usize {
+    pub(super) fn number(&mut self, item: ItemId) -> usize {
         if 2 * self.entries.len() >= self.places.len() {
             self.grow();
         }
         match self.find(item) {
             Ok(number) => number,
             Err(place) => {
-                self.entries.push(Entry { item, sum: 0.0, place: place as u32 });
+                self.entries.push(Entry { item, value: T::default(), place: place as u32 });
                 self.places[place] = self.entries.len() as u32;
                 self.entries.len() - 1
             }
         }
+    }
+
+    /// The value of an item; that of one that was not touched is the type's own.
+    #[inline]
+    pub(super) fn value_mut(&mut self, item: ItemId) -> &mut T {
+        let number = self.number(item);
+        &mut self.entries[number].value
+    }
+
+    /// All values, in the order in which their items were touched.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (ItemId, T)> + '_ {
+        self.entries.iter().map(|entry| (entry.item, entry.value))
     }
 
     /// The entry of an item, or the free place where it would be looked for.
@@ -103,6 +100,21 @@ impl Sums {
             }
             self.places[place] = number;
             entry.place = place as u32;
+        }
+    }
+}
+
+impl Sums {
+    /// Adds to the sum of an item.
+    #[inline]
+    pub(super) fn add(&mut self, item: ItemId, share: f32) {
+        *self.value_mut(item) += share;
+    }
+
+    /// The sum of an item is 0 again, if it has one.
+    pub(super) fn silence(&mut self, item: ItemId) {
+        if let Ok(number) = self.find(item) {
+            self.entries[number].value = 0.0;
         }
     }
 }

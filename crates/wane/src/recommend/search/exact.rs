@@ -88,13 +88,28 @@ impl ExactIndex {
         k: usize,
         keep: impl Fn(ItemId) -> bool,
     ) -> Vec<Scored> {
+        self.best_beside(query, offsets, &[], k, keep)
+    }
+
+    /// As [`Self::best`], of these and of items that have their scores already, in the order of their numbers. Those are not looked for:
+    /// their offsets had best be [taken](ItemOffsets::take).
+    pub fn best_beside(
+        &self,
+        query: &[f32],
+        offsets: &ItemOffsets,
+        scored: &[Scored],
+        k: usize,
+        keep: impl Fn(ItemId) -> bool,
+    ) -> Vec<Scored> {
         if k == 0 {
             return Vec::new();
         }
         let coded = self.codes.query(query);
         let mut best = Shortlist::new(k, keep);
+        scored.iter().for_each(|own| best.offer(own.item, || own.score));
+        let is_other = |item: ItemId| scored.binary_search_by_key(&item, |own| own.item).is_err();
         self.codes.scan(&coded, None, offsets, best.bar(), |place| {
-            if let Some(item) = self.order.item(place) {
+            if let Some(item) = self.order.item(place).filter(|&item| is_other(item)) {
                 best.offer(item, || dot(query, self.rows.row(item)) + offsets.at(place));
             }
             best.bar()
@@ -167,7 +182,18 @@ mod tests {
         k: usize,
         keep: impl Fn(ItemId) -> bool,
     ) -> Vec<(ItemId, u32)> {
-        let mut all: Vec<Scored> = vectors
+        let mut all = scan((dim, vectors, query), offsets, keep);
+        all.sort_by(Scored::best_first);
+        all.truncate(k);
+        bits(&all)
+    }
+
+    fn scan(
+        (dim, vectors, query): (usize, &[f32], &[f32]),
+        offsets: &[f32],
+        keep: impl Fn(ItemId) -> bool,
+    ) -> Vec<Scored> {
+        vectors
             .chunks_exact(dim)
             .zip(offsets)
             .enumerate()
@@ -176,10 +202,7 @@ mod tests {
                 score: dot(query, row) + offset,
             })
             .filter(|scored| keep(scored.item) && !scored.score.is_nan())
-            .collect();
-        all.sort_by(Scored::best_first);
-        all.truncate(k);
-        bits(&all)
+            .collect()
     }
 
     fn bits(list: &[Scored]) -> Vec<(ItemId, u32)> {
@@ -205,6 +228,7 @@ mod tests {
             (dim, vectors, query) in rows(value()),
             mut offsets in proptest::collection::vec(any_value(), 70),
             changes in proptest::collection::vec((0u32..70, any_value()), 0..30),
+            scored in proptest::collection::btree_map(0u32..70, value(), 0..20),
             k in 0usize..75,
         ) {
             let index = ExactIndex::new(vectors.clone(), dim, &offsets).unwrap();
@@ -213,8 +237,19 @@ mod tests {
                 changed.add(&[(ItemId(item), share)]);
                 offsets[item as usize] += share;
             }
-            let found = bits(&index.best(&query, &changed, k, |_| true));
-            prop_assert_eq!(found, full_scan((dim, &vectors, &query), &offsets, k, |_| true));
+            for &item in scored.keys() {
+                prop_assert_eq!(changed.take(ItemId(item)).to_bits(), offsets[item as usize].to_bits());
+            }
+            changed.settle();
+            let scored: Vec<Scored> =
+                scored.into_iter().map(|(item, score)| Scored { item: ItemId(item), score }).collect();
+            let found = bits(&index.best_beside(&query, &changed, &scored, k, |_| true));
+            let is_other = |item: ItemId| scored.iter().all(|own| own.item != item);
+            let mut expected: Vec<Scored> = scan((dim, &vectors, &query), &offsets, is_other);
+            expected.extend(&scored);
+            expected.sort_by(Scored::best_first);
+            expected.truncate(k);
+            prop_assert_eq!(found, bits(&expected));
         }
 
         #[test]
@@ -289,6 +324,7 @@ mod tests {
                 offsets[item] += share;
                 changed.add(&[(ItemId(item as u32), share)]);
             }
+            changed.settle();
             let asked = std::cell::Cell::new(0);
             let found = index.best(&query, &changed, 10, |_| {
                 asked.set(asked.get() + 1);

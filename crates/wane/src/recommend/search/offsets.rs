@@ -2,7 +2,7 @@
 //!
 //! A table is made once and copied for a question that changes some of it: the copy remembers what it changed, and is taken back to
 //! what it was for the next question, which is much quicker than another copy. The greatest offset of each block is kept beside; it
-//! rises with a change and does not fall, for it has to be a bound only.
+//! rises once all changes are made and does not fall, for it has to be a bound only.
 
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub struct ItemOffsets {
     greatest: Vec<Lanes<f32>>,
     /// Places that were changed, with what stood there before.
     changes: Vec<(u32, f32)>,
+    /// How many changes the greatest offsets know of.
+    settled: usize,
 }
 
 impl ItemOffsets {
@@ -33,7 +35,7 @@ impl ItemOffsets {
         // What is no number is passed over: such an item is never found.
         let of_blocks = greatest.as_flattened_mut().iter_mut().zip(&blocks);
         of_blocks.for_each(|(greatest, block)| *greatest = block.iter().copied().fold(*greatest, f32::max));
-        Self { order, blocks, greatest, changes: Vec::new() }
+        Self { order, blocks, greatest, changes: Vec::new(), settled: 0 }
     }
 
     /// The offset of an item; no number if it has none.
@@ -46,22 +48,44 @@ impl ItemOffsets {
         self.blocks.as_flattened().get(place).copied().unwrap_or(f32::NAN)
     }
 
-    /// Adds to the offsets of items.
+    /// Adds to the offsets of items. Before a search the changes are to be [settled](Self::settle).
     ///
     /// # Panics
     /// For an item that has no offset.
     pub fn add(&mut self, shares: &[(ItemId, f32)]) {
-        let (offsets, greatest) = (self.blocks.as_flattened_mut(), self.greatest.as_flattened_mut());
+        let offsets = self.blocks.as_flattened_mut();
         let start = self.changes.len();
         // They lie far apart in memory: one thing is read for all items after another, and many are on their way at once.
         self.changes.extend(shares.iter().map(|(item, _)| (self.order.place(item.index()) as u32, 0.0)));
         let changes = &mut self.changes[start..];
         changes.iter_mut().for_each(|(place, former)| *former = offsets[*place as usize]);
-        for (&(place, _), (_, share)) in changes.iter().zip(shares) {
-            let (offset, greatest) = (&mut offsets[place as usize], &mut greatest[place as usize / LANES]);
-            *offset += share;
-            *greatest = greatest.max(*offset);
+        changes.iter().zip(shares).for_each(|((place, _), (_, share))| offsets[*place as usize] += share);
+    }
+
+    /// The offset of an item, which is infinitely low from now on.
+    ///
+    /// # Panics
+    /// For an item that has no offset.
+    pub fn take(&mut self, item: ItemId) -> f32 {
+        let place = self.order.place(item.index());
+        let offset = &mut self.blocks.as_flattened_mut()[place];
+        self.changes.push((place as u32, *offset));
+        std::mem::replace(offset, f32::NEG_INFINITY)
+    }
+
+    /// Lets the bounds of blocks know of all changes: without it a search would not find what was raised.
+    pub fn settle(&mut self) {
+        let (offsets, greatest) = (self.blocks.as_flattened(), self.greatest.as_flattened_mut());
+        for &(place, _) in &self.changes[self.settled..] {
+            let greatest = &mut greatest[place as usize / LANES];
+            *greatest = greatest.max(offsets[place as usize]);
         }
+        self.settled = self.changes.len();
+    }
+
+    /// Whether the bounds of blocks know of all changes.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled == self.changes.len()
     }
 
     /// Takes back every change; `start` is what this is a copy of.
@@ -73,6 +97,7 @@ impl ItemOffsets {
             let (place, block) = (place as usize, place as usize / LANES);
             (offsets[place], greatest[block]) = (offset, former[block]);
         }
+        self.settled = 0;
     }
 
     /// The offsets of a block's items.
@@ -99,10 +124,14 @@ mod tests {
         let start = ItemOffsets::new(Arc::clone(&order), &by_item);
         let mut offsets = start.clone();
         offsets.add(&[(ItemId(3), 1.5), (ItemId(41), -2.0), (ItemId(3), 100.0)]);
-        offsets.add(&[(ItemId(3), -200.0), (ItemId(0), 0.25)]);
+        offsets.add(&[(ItemId(3), -200.0), (ItemId(0), 0.25), (ItemId(39), 1_000.0)]);
+        assert_eq!((offsets.take(ItemId(39)), offsets.get(ItemId(39))), (1_039.0, f32::NEG_INFINITY));
+        assert!(!offsets.is_settled());
+        offsets.settle();
         assert_eq!(offsets.get(ItemId(3)), 3.0 + 1.5 + 100.0 - 200.0);
         assert_eq!((offsets.get(ItemId(41)), offsets.get(ItemId(40))), (39.0, 40.0));
         assert!(offsets.get(ItemId(9_999)).is_nan());
+        assert!(offsets.is_settled() && offsets.greatest.as_flattened().iter().all(|bound| *bound < 1_000.0));
         for block in 0..order.n_items().div_ceil(LANES) {
             let bound = offsets.greatest(0)[block];
             assert!(offsets.block(block).iter().all(|offset| offset.is_nan() || *offset <= bound));

@@ -248,8 +248,9 @@ impl Parts {
         let places = |items: &[ItemId]| -> Vec<usize> {
             items.iter().filter_map(|item| candidates.binary_search(item).ok()).collect()
         };
-        let (targets, familiar) = (places(&question.targets), places(&model.familiar(&past)));
-        let mut values = model.vector_parts(&model.state(&past), &candidates);
+        let known = sorted(model.familiar(&past).map(|(item, _)| item));
+        let (targets, familiar) = (places(&question.targets), places(&known));
+        let mut values = model.vector_parts(&past.state, &candidates);
         values.push(candidates.iter().map(|&item| model.bias(item)).collect());
         values.extend(model.popularity_parts(&query, &candidates));
         let (n_apart, more) = (values.len(), model.weights.group(Group::Familiar));

@@ -11,10 +11,11 @@ use faer::Accum;
 
 use super::TraceModel;
 use super::familiar::Familiarity;
+use super::greatest::{Greatest, Share};
 use super::past::Past;
 use crate::events::ItemId;
-use crate::recommend::{Explanation, GreatestReasons, Query, Remainder};
-use crate::train::{Group, product, table, table_mut};
+use crate::recommend::{Explanation, OTHER_EVENTS, Query, Reason, Remainder};
+use crate::train::{Group, dot, product, table, table_mut};
 use crate::wide::wide;
 
 /// The items that are explained: which has which place, without a table of all items.
@@ -46,49 +47,98 @@ const LANES: usize = 8;
 /// Items of the past whose products are at hand at once: so many that they stay near the core.
 const AT_HAND: usize = 96;
 
+/// `(1 + f_m) W_m e_j` of the items that are explained: an event's share is a product with its vector.
+struct Sights {
+    /// By scale, then item, filled up with zeros to whole groups.
+    values: Vec<f32>,
+    /// Items with those.
+    n: usize,
+    dim: usize,
+}
+
+impl Sights {
+    fn of_scale(&self, scale: usize) -> &[f32] {
+        &self.values[scale * self.n * self.dim..][..self.n * self.dim]
+    }
+
+    /// Those of an item, scale by scale.
+    fn of_item(&self, place: usize) -> impl Iterator<Item = &[f32]> {
+        let of_scales = self.values.chunks_exact((self.n * self.dim).max(1));
+        of_scales.map(move |of_items| &of_items[place * self.dim..][..self.dim])
+    }
+}
+
+/// The products of some items' vectors with the sights of those that are explained.
+struct Products {
+    /// The scales in which anything is left of the items' events. In the others nothing is multiplied.
+    scales: Vec<usize>,
+    /// By scale, then item of the past, then item that is explained.
+    values: Vec<f32>,
+    n_vectors: usize,
+}
+
 /// The shares of an event in some items. Most of a long history's are too small to be reasons, which one look at all of them says.
 struct Shares {
     of_event: Vec<[f32; LANES]>,
-    /// Of all events.
-    sums: Vec<[f64; LANES]>,
     /// Shares below are not among an item's greatest.
     bars: Vec<[f32; LANES]>,
+    /// The greatest of the shares below.
+    below: Vec<[f32; LANES]>,
 }
 
 impl Shares {
-    fn of(n_items: usize) -> Self {
-        let groups = n_items.div_ceil(LANES);
-        let mut bars = vec![[0.0; LANES]; groups];
+    fn of(found: &[Greatest]) -> Self {
+        let groups = found.len().div_ceil(LANES);
         // Nothing is great where there is no item.
-        bars.as_flattened_mut()[n_items..].fill(f32::INFINITY);
-        Self { of_event: vec![[0.0; LANES]; groups], sums: vec![[0.0; LANES]; groups], bars }
+        let mut bars = vec![[f32::INFINITY; LANES]; groups];
+        bars.as_flattened_mut().iter_mut().zip(found).for_each(|(bar, found)| *bar = bar_of(found));
+        Self { of_event: vec![[0.0; LANES]; groups], bars, below: vec![[0.0; LANES]; groups] }
     }
 
-    /// Takes the next event: what is left of it in each scale, and the products of its vector, scale by scale. Says whether any of its
+    /// Takes the next event: what is left of it in each scale, and the place of its vector among the products. Says whether any of its
     /// shares may be among the greatest.
-    fn fill(&mut self, left: &[f32], products: &[f32]) -> bool {
+    fn fill(&mut self, left: &[f32], products: &Products, place: usize) -> bool {
         wide(
             #[inline(always)]
             || {
-                let (products, groups) = (products.as_chunks::<LANES>().0, self.of_event.len());
+                let (values, groups) = (products.values.as_chunks::<LANES>().0, self.of_event.len());
                 let mut may_be_great = false;
-                let of_items = self.of_event.iter_mut().zip(&mut self.sums).zip(&self.bars);
-                for (group, ((shares, sums), bars)) in of_items.enumerate() {
+                let of_items = self.of_event.iter_mut().zip(&mut self.below).zip(&self.bars);
+                for (group, ((shares, below), bars)) in of_items.enumerate() {
                     // As values: of references the compiler does not know that they are apart.
-                    let (mut own, mut sum, bars) = ([0.0; LANES], *sums, *bars);
-                    for (m, left) in left.iter().enumerate() {
-                        let products = products[m * groups + group];
-                        own.iter_mut().zip(products).for_each(|(share, product)| *share += left * product);
+                    let (mut own, mut lesser, bars) = ([0.0; LANES], *below, *bars);
+                    for (number, &scale) in products.scales.iter().enumerate() {
+                        let values = values[(number * products.n_vectors + place) * groups + group];
+                        let left = left[scale];
+                        own.iter_mut().zip(values).for_each(|(share, value)| *share += left * value);
                     }
-                    sum.iter_mut().zip(own).for_each(|(sum, share)| *sum += f64::from(share));
-                    let great = own.iter().zip(bars).map(|(share, bar)| share.abs() >= bar);
-                    may_be_great |= great.fold(false, |one, other| one | other);
-                    (*shares, *sums) = (own, sum);
+                    for ((share, bar), lesser) in own.iter().zip(bars).zip(&mut lesser) {
+                        let is_great = share.abs() >= bar;
+                        may_be_great |= is_great;
+                        *lesser = if is_great { *lesser } else { lesser.max(share.abs()) };
+                    }
+                    (*shares, *below) = (own, lesser);
                 }
                 may_be_great
             },
         )
     }
+
+    /// Offers an event's shares that may be among the greatest.
+    fn offer(&mut self, number: usize, found: &mut [Greatest]) {
+        let of_items = self.of_event.as_flattened().iter().zip(self.bars.as_flattened_mut());
+        for ((&share, bar), found) in of_items.zip(found) {
+            if share.abs() >= *bar {
+                found.offer(Share { number, link: None, value: f64::from(share) });
+                *bar = bar_of(found);
+            }
+        }
+    }
+}
+
+/// Rounded downwards.
+fn bar_of(found: &Greatest) -> f32 {
+    (found.bar() as f32).next_down()
 }
 
 impl TraceModel {
@@ -100,79 +150,93 @@ impl TraceModel {
         items: &[ItemId],
         most: usize,
     ) -> Vec<Explanation> {
-        let familiar = self.familiar(past);
+        let mut familiar: Vec<ItemId> = self.familiar(past).map(|(item, _)| item).collect();
+        familiar.sort_unstable();
         let is_familiar: Vec<bool> = items.iter().map(|item| familiar.binary_search(item).is_ok()).collect();
-        let mut found: Vec<GreatestReasons> = items.iter().map(|_| GreatestReasons::new(most)).collect();
-        self.find_by_vectors(past, items, &is_familiar, &mut found);
+        let sights = self.sights(items, &is_familiar);
+        let mut found = vec![Greatest::new(most); items.len()];
+        let mut sums = self.sums_by_vectors(past, &sights);
         let places = Places::of(items);
         for r in 0..self.links.len() {
-            self.find_by_link(r, past, &places, &is_familiar, &mut found);
+            self.find_by_link(r, past, &places, &is_familiar, (&mut found, &mut sums));
         }
+        self.find_by_vectors(past, &sights, &mut found);
         let remainders = self.remainders(query, items, &is_familiar);
-        found.into_iter().zip(remainders).map(|(found, remainders)| found.explanation(remainders)).collect()
+        let mut explanations = Vec::with_capacity(items.len());
+        for (place, (found, mut remainders)) in found.into_iter().zip(remainders).enumerate() {
+            let ((shares, is_cut), sum) = (found.finish(), sums[place]);
+            let of_others: f64 = remainders.iter().map(|remainder| remainder.share).sum();
+            if is_cut {
+                let listed: f64 = shares.iter().map(|share| share.value).sum();
+                remainders.push(Remainder { name: OTHER_EVENTS, share: sum - listed });
+            }
+            let reasons = shares.iter().map(|share| self.reason(past, &sights, place, share)).collect();
+            explanations.push(Explanation { score: (sum + of_others) as f32, reasons, remainders });
+        }
+        explanations
     }
 
-    fn find_by_vectors(
-        &self,
-        past: &Past,
-        items: &[ItemId],
-        is_familiar: &[bool],
-        found: &mut [GreatestReasons],
-    ) {
-        let dim = self.weights.shape.dim;
-        // Scale by scale, and within each item by item: the shares of one event in all items are then sums of rows.
-        let n = items.len().next_multiple_of(LANES);
-        let sights = self.sights(items, n, is_familiar);
-        let columns = n * self.basis.len();
-        let mut shares = Shares::of(items.len());
-        let mut products = vec![0.0; past.of_items().len().min(AT_HAND) * columns];
-        let mut of_items = past.of_items();
+    /// A share of an item's score in words.
+    fn reason(&self, past: &Past, sights: &Sights, place: usize, share: &Share) -> Reason {
+        let event = &past.events[share.number].event;
+        match share.link {
+            Some(r) => {
+                let [common, own] = self.coefficients(r, event);
+                let own = own.iter().copied().chain(std::iter::repeat(0.0));
+                let weights = common.iter().zip(own).map(|(common, own)| common + own);
+                past.reason(share, self.links[r].label(), weights)
+            }
+            None => {
+                let (of_type, vector) = (self.type_weights(event), self.vector(event.item));
+                let seen = sights.of_item(place).map(|sight| dot(vector, sight));
+                let weights = of_type.iter().zip(seen).map(|(of_type, seen)| of_type * seen);
+                past.reason(share, Cow::Borrowed("similar"), weights)
+            }
+        }
+    }
+
+    fn find_by_vectors(&self, past: &Past, sights: &Sights, found: &mut [Greatest]) {
+        let (dim, n) = (self.weights.shape.dim, sights.n);
+        let mut shares = Shares::of(found);
+        let mut of_items = past.of_items().peekable();
         // The newest events first: their shares are great, and what comes after must be greater.
         for vectors in past.vectors.chunks((AT_HAND * dim).max(1)) {
+            let newest = of_items.peek().map_or(0, |events| events[0].1);
             let n_vectors = vectors.len() / dim.max(1);
-            let products = &mut products[..n_vectors * columns];
-            product(
-                table_mut(products, n_vectors, columns),
-                table(vectors, n_vectors, dim),
-                table(&sights, columns, dim).transpose(),
-                Accum::Replace,
-            );
-            for (products, events) in products.chunks_exact(columns.max(1)).zip(&mut of_items) {
+            let scales: Vec<usize> = past.scales_left(newest as usize).collect();
+            let mut values = vec![0.0; scales.len() * n_vectors * n];
+            for (values, &scale) in values.chunks_exact_mut((n_vectors * n).max(1)).zip(&scales) {
+                product(
+                    table_mut(values, n_vectors, n),
+                    table(vectors, n_vectors, dim),
+                    table(sights.of_scale(scale), n, dim).transpose(),
+                    Accum::Replace,
+                );
+            }
+            let products = Products { scales, values, n_vectors };
+            for (place, events) in of_items.by_ref().take(n_vectors).enumerate() {
                 for number in events.iter().map(|own| own.1 as usize) {
-                    if shares.fill(past.left(number), products) {
-                        self.offer(past, number, products, &mut shares, found);
+                    if shares.fill(past.left(number), &products, place) {
+                        shares.offer(number, found);
                     }
                 }
             }
         }
-        found.iter_mut().zip(shares.sums.as_flattened()).for_each(|(found, sum)| found.add_sum(*sum));
+        let below = shares.below.as_flattened().iter().zip(found);
+        below.filter(|(below, _)| **below > 0.0).for_each(|(_, found)| found.pass_over());
     }
 
-    /// Offers an event to the items in which its shares may be among the greatest.
-    fn offer(
-        &self,
-        past: &Past,
-        number: usize,
-        products: &[f32],
-        shares: &mut Shares,
-        found: &mut [GreatestReasons],
-    ) {
-        let of_type = self.type_weights(&past.events[number].event);
-        let (of_event, bars) = (shares.of_event.as_flattened(), shares.bars.as_flattened_mut());
-        for (place, found) in found.iter_mut().enumerate() {
-            found.offer(f64::from(of_event[place]), || {
-                let of_scales = products.iter().skip(place).step_by(of_event.len());
-                let fresh = of_type.iter().zip(of_scales).map(|(of_type, product)| of_type * product);
-                past.reason(number, Cow::Borrowed("similar"), fresh, f64::from(of_event[place]))
-            });
-            bars[place] = (found.bar() as f32).next_down();
-        }
+    /// What the vectors say of all events together: `S_m . (1 + f_m) W_m e_j`, summed over the scales.
+    fn sums_by_vectors(&self, past: &Past, sights: &Sights) -> Vec<f64> {
+        let states = || past.state.chunks_exact(sights.dim.max(1));
+        let sum = |place| -> f64 {
+            states().zip(sights.of_item(place)).map(|(state, sight)| f64::from(dot(state, sight))).sum()
+        };
+        (0..sights.n).map(sum).collect()
     }
 
-    /// `(1 + f_m) W_m e_j`, scale by scale, and within each item by item: an event's share is then a product with its vector.
-    /// Of `n` items: those that are too many are zeros.
-    fn sights(&self, items: &[ItemId], n: usize, is_familiar: &[bool]) -> Vec<f32> {
-        let dim = self.weights.shape.dim;
+    fn sights(&self, items: &[ItemId], is_familiar: &[bool]) -> Sights {
+        let (dim, n) = (self.weights.shape.dim, items.len().next_multiple_of(LANES));
         let (mixing, familiarity) = (self.weights.group(Group::Mixing), Familiarity::of(&self.weights));
         let mut vectors = Vec::with_capacity(n * dim);
         for (place, &item) in items.iter().enumerate() {
@@ -181,9 +245,9 @@ impl TraceModel {
             vectors.resize((place + 1) * dim, 0.0);
         }
         vectors.resize(n * dim, 0.0);
-        let mut sights = vec![0.0; n * mixing.len() / dim.max(1)];
+        let mut values = vec![0.0; n * mixing.len() / dim.max(1)];
         let of_scales =
-            sights.chunks_exact_mut((n * dim).max(1)).zip(mixing.chunks_exact((dim * dim).max(1)));
+            values.chunks_exact_mut((n * dim).max(1)).zip(mixing.chunks_exact((dim * dim).max(1)));
         for ((sights, mixing), more) in of_scales.zip(familiarity.scales) {
             product(
                 table_mut(sights, n, dim),
@@ -195,7 +259,7 @@ impl TraceModel {
                 sights.chunks_exact_mut(dim.max(1)).zip(is_familiar).filter(|(_, is_familiar)| **is_familiar);
             familiar.for_each(|(sight, _)| sight.iter_mut().for_each(|number| *number *= 1.0 + more));
         }
-        sights
+        Sights { values, n, dim }
     }
 
     fn find_by_link(
@@ -204,7 +268,7 @@ impl TraceModel {
         past: &Past,
         places: &Places,
         is_familiar: &[bool],
-        found: &mut [GreatestReasons],
+        (found, sums): (&mut [Greatest], &mut [f64]),
     ) {
         let link = &self.links[r];
         let mut parts: Vec<Vec<(usize, f32)>> = vec![Vec::new(); found.len()];
@@ -219,19 +283,17 @@ impl TraceModel {
             });
         }
         let gain = f64::from(self.weights.group(Group::Gains)[r]);
-        let mut weights = Vec::new();
-        for (parts, found) in parts.into_iter().zip(found) {
-            let mut part = |(number, strength): (usize, f32)| {
-                (number, f64::from(self.kernel(r, past, number, &mut weights)) * f64::from(strength))
+        for (parts, (found, sum)) in parts.into_iter().zip(found.iter_mut().zip(sums)) {
+            let part = |(number, strength): (usize, f32)| {
+                (number, f64::from(self.kernel(r, past, number)) * f64::from(strength))
             };
-            let of_events: Vec<(usize, f64)> = parts.into_iter().map(&mut part).collect();
-            let sum: f64 = of_events.iter().map(|(_, part)| part).sum();
-            let factor = gain * if sum.abs() > 1e-12 { sum.asinh() / sum } else { 1.0 };
+            let of_events: Vec<(usize, f64)> = parts.into_iter().map(part).collect();
+            let said: f64 = of_events.iter().map(|(_, part)| part).sum();
+            let factor = gain * if said.abs() > 1e-12 { said.asinh() / said } else { 1.0 };
             for (number, part) in of_events {
-                found.add(factor * part, || {
-                    self.write_coefficients(r, &past.events[number].event, &mut weights);
-                    past.reason(number, link.label(), weights.iter().copied(), factor * part)
-                });
+                let share = Share { number, link: Some(r), value: factor * part };
+                *sum += share.value;
+                found.offer(share);
             }
         }
     }

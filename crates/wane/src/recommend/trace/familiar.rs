@@ -14,6 +14,7 @@ use crate::events::{ItemId, Timestamp};
 use crate::recommend::search::dot;
 use crate::recommend::sums::Sums;
 use crate::train::{Group, Shape, Weights};
+use crate::wide::wide;
 
 /// Numbers of [`Group::Familiar`] by what they are for.
 #[derive(Clone, Copy)]
@@ -51,24 +52,32 @@ impl TraceModel {
     pub(super) fn familiar_shares(
         &self,
         as_of: Timestamp,
-        (past, state): (&Past, &[f32]),
+        past: &Past,
         only: Option<&[ItemId]>,
         sums: &mut Sums,
     ) -> Vec<(ItemId, f32)> {
         let familiarity = Familiarity::of(&self.weights);
-        let mut items = self.familiar(past);
-        if let Some(only) = only {
-            sums.clear();
-            only.iter().for_each(|&item| sums.touch(item));
-            items.retain(|&item| sums.is_touched(item));
-        }
-        let vector = self.mixed(state, |m| familiarity.scales[m]);
-        let popularity = self.familiar_popularity(as_of, &items);
-        let share = |(&item, popularity): (&ItemId, f32)| {
-            let more = familiarity.bonus + familiarity.bias * self.bias(item) + popularity;
-            (item, more + dot(&vector, self.vector(item)))
+        let (items, vectors): (Vec<_>, Vec<_>) = match only {
+            None => self.familiar(past).unzip(),
+            Some(only) => {
+                sums.clear();
+                only.iter().for_each(|&item| sums.touch(item));
+                self.familiar(past).filter(|(item, _)| sums.is_touched(*item)).unzip()
+            }
         };
-        items.iter().zip(popularity).map(share).collect()
+        let vector = self.mixed(&past.state, |m| familiarity.scales[m]);
+        let popularity = self.familiar_popularity(as_of, &items);
+        let mut shares = Vec::with_capacity(items.len());
+        wide(
+            #[inline(always)]
+            || {
+                for ((&item, own), popularity) in items.iter().zip(&vectors).zip(&popularity) {
+                    let more = familiarity.bonus + familiarity.bias * self.bias(item) + popularity;
+                    shares.push((item, more + dot(&vector, own)));
+                }
+            },
+        );
+        shares
     }
 
     /// What popularity adds to familiar items.

@@ -163,12 +163,12 @@ impl TraceModel {
         ages: &[f64],
         pace: f64,
     ) -> Vec<f32> {
-        let (mut coefficients, gain) = (Vec::new(), self.weights.group(Group::Gains)[link]);
-        self.write_coefficients_of(link, kind, department, &mut coefficients);
+        let gain = self.weights.group(Group::Gains)[link];
+        let [common, own] = self.coefficients_of(link, kind, department);
         let mut decays = vec![0.0; self.basis.len()];
         let at = |&age: &f64| {
             self.basis.weights(age as f32, (age * pace) as f32, &mut decays);
-            gain * dot(&coefficients, &decays).asinh()
+            gain * (dot(common, &decays) + dot(own, &decays)).asinh()
         };
         ages.iter().map(at).collect()
     }

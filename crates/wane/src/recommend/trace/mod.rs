@@ -19,6 +19,7 @@ mod balance;
 mod explain;
 mod familiar;
 mod fit;
+mod greatest;
 mod later;
 mod learned;
 mod past;
@@ -127,7 +128,11 @@ impl TraceModel {
         for (place, (value, row)) in
             state.iter().zip(self.weights.group(Group::Mixing).chunks_exact(dim)).enumerate()
         {
-            add_scaled(&mut query, share(place / dim) * value, row);
+            let factor = share(place / dim) * value;
+            // Most of a state is often nothing: see `past`.
+            if factor != 0.0 {
+                add_scaled(&mut query, factor, row);
+            }
         }
         query
     }
@@ -165,7 +170,7 @@ impl TraceModel {
     fn speak(
         &self,
         as_of: Timestamp,
-        (past, state): (&Past, &[f32]),
+        past: &Past,
         only: Option<&[ItemId]>,
         sums: &mut Sums,
         mut say: impl FnMut(&[(ItemId, f32)]),
@@ -180,7 +185,7 @@ impl TraceModel {
             shares.extend(sums.iter().zip(&values).map(|((item, _), value)| (item, gain * value)));
             say(&shares);
         });
-        say(&self.familiar_shares(as_of, (past, state), only, sums));
+        say(&self.familiar_shares(as_of, past, only, sums));
     }
 
     /// Gives the sums `x_rj` of each relation in its turn: of all items that it knows, or of `only` these.
@@ -191,7 +196,7 @@ impl TraceModel {
         sums: &mut Sums,
         mut give: impl FnMut(usize, &Sums),
     ) {
-        let (mut weights, mut told, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut told, mut ends) = (Vec::new(), Vec::new());
         for (r, link) in self.links.iter().enumerate() {
             sums.clear();
             only.unwrap_or_default().iter().for_each(|&item| sums.touch(item));
@@ -210,7 +215,7 @@ impl TraceModel {
                 if start == end {
                     continue;
                 }
-                let kappa = self.kernel(r, past, number, &mut weights);
+                let kappa = self.kernel(r, past, number);
                 for &(to, strength) in &told[start..end] {
                     if only.is_none() || sums.is_touched(to) {
                         sums.add(to, kappa * strength);
@@ -235,8 +240,6 @@ impl Recommender for TraceModel {
     /// Sums in one order, offset, relations, vectors, whichever way an item is come by.
     fn score(&self, query: &Query<'_>, scores: &mut Scores) {
         let past = self.past(query);
-        let state = self.state(&past);
-        let said = (&past, &state[..]);
         let mut sums = scores.take_sums();
         if let Some(candidates) = query.candidates {
             let candidates: Vec<ItemId> =
@@ -244,18 +247,18 @@ impl Recommender for TraceModel {
             let mut offsets: Vec<f32> = candidates.iter().map(|&item| self.bias(item)).collect();
             self.add_popularity(query.as_of, candidates.iter().map(|item| item.0), &mut offsets);
             candidates.iter().zip(offsets).for_each(|(&item, offset)| scores.set(item, offset));
-            self.speak(query.as_of, said, Some(&candidates), &mut sums, |shares| {
+            self.speak(query.as_of, &past, Some(&candidates), &mut sums, |shares| {
                 shares.iter().for_each(|&(item, share)| scores.add(item, share));
             });
         } else {
             let table = scores.dense_mut();
             self.write_offsets(query.as_of, table);
-            self.speak(query.as_of, said, None, &mut sums, |shares| {
+            self.speak(query.as_of, &past, None, &mut sums, |shares| {
                 shares.iter().for_each(|(item, share)| table[item.index()] += share);
             });
         }
         scores.give_back_sums(sums);
-        self.add_vectors(&self.mixed(&state, |_| 1.0), scores);
+        self.add_vectors(&self.mixed(&past.state, |_| 1.0), scores);
     }
 
     fn search(

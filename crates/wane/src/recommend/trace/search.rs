@@ -2,7 +2,8 @@
 //!
 //! - A score is `q . e_j + o_j`. Most items' `o_j` is the offset `b_j + sum_h p_h log(1 + c_jh)` of the moment; relations add
 //!   to it for a few thousand items. That is what [`SearchIndex`] finds.
-//! - The exact index is given all `o_j`: a copy of the offsets, kept from question to question, with what relations add. The approximate
+//! - The exact index is given all `o_j`: a copy of the offsets, kept from question to question, with what relations add. Familiar items,
+//!   of which relations say most and whose vectors are at hand, are scored beforehand. The approximate
 //!   one knows what its cells usually promise: it is asked for the best of the items of which no relation speaks, those of which one does
 //!   are scored one by one, and the two lists are merged.
 //! - A model over items that came after the fit searches the index of the fitted one, and beside it scores the few items that differ: an
@@ -20,6 +21,7 @@ use crate::events::{ItemId, Timestamp};
 use crate::recommend::search::dot;
 use crate::recommend::top_k::top_touched;
 use crate::recommend::{ItemOffsets, Query, Scored, Scores, SearchIndex};
+use crate::wide::wide;
 
 /// Seed of the cells of an approximate index.
 const SEED: u64 = 1;
@@ -69,21 +71,21 @@ impl TraceModel {
         (k, keep): (usize, &dyn Fn(ItemId) -> bool),
         scores: &mut Scores,
     ) -> Vec<Scored> {
-        let state = self.state(past);
-        let (said, vector) = ((past, &state[..]), self.mixed(&state, |_| 1.0));
+        let vector = self.mixed(&past.state, |_| 1.0);
         let usual = self.offsets(index, query.as_of);
         let mut sums = scores.take_sums();
         let best = match index {
-            SearchIndex::Exact(_) => {
+            SearchIndex::Exact(index) => {
                 let mut offsets = scores.take_offsets(&usual);
-                self.speak(query.as_of, said, None, &mut sums, |shares| offsets.add(shares));
-                let best = self.best_beside(index, &vector, &offsets, (k, keep));
+                self.speak(query.as_of, past, None, &mut sums, |shares| offsets.add(shares));
+                let scored = self.take_at_hand(past, &vector, &mut offsets);
+                let best = index.best_beside(&vector, &offsets, &scored, k, keep);
                 scores.give_back_offsets(usual, offsets);
                 best
             }
-            SearchIndex::Approximate(_) => {
+            SearchIndex::Approximate(index) => {
                 scores.clear();
-                self.speak(query.as_of, said, None, &mut sums, |shares| {
+                self.speak(query.as_of, past, None, &mut sums, |shares| {
                     for &(item, share) in shares {
                         if !scores.is_touched(item) {
                             scores.set(item, usual.get(item));
@@ -91,34 +93,44 @@ impl TraceModel {
                         scores.add(item, share);
                     }
                 });
+                for &item in self.searching.beside_index() {
+                    if !scores.is_touched(item) {
+                        scores.set(item, usual.get(item));
+                    }
+                }
                 self.add_vectors(&vector, scores);
-                let spoken_of = top_touched(scores, k, keep);
+                let scored = top_touched(scores, k, keep);
                 let is_other = |item| !scores.is_touched(item) && keep(item);
-                merged(spoken_of, self.best_beside(index, &vector, &usual, (k, &is_other)), k)
+                merged(scored, index.best(&vector, &usual, k, is_other), k)
             }
         };
         scores.give_back_sums(sums);
         best
     }
 
-    /// The best of what the index finds and of the items beside it, which are scored one by one.
-    fn best_beside(
-        &self,
-        index: &SearchIndex,
-        vector: &[f32],
-        offsets: &ItemOffsets,
-        (k, keep): (usize, &dyn Fn(ItemId) -> bool),
-    ) -> Vec<Scored> {
-        let beside = self.searching.beside_index();
-        if beside.is_empty() {
-            return index.best(vector, offsets, k, keep);
+    /// Scores the items whose vectors are at hand, the familiar ones, and those beside the index, and takes them out of the offsets: so
+    /// the bar is high from the beginning, and what relations say of familiar items, which is most, raises the bound of no block.
+    fn take_at_hand(&self, past: &Past, query: &[f32], offsets: &mut ItemOffsets) -> Vec<Scored> {
+        let mut scored = Vec::new();
+        wide(
+            #[inline(always)]
+            || {
+                let familiar = self.familiar(past).map(|(item, own)| Scored { item, score: dot(query, own) });
+                scored.extend(familiar);
+            },
+        );
+        scored.sort_unstable_by_key(|own| own.item);
+        let is_other = |item: &&ItemId| scored.binary_search_by_key(*item, |own| own.item).is_err();
+        let beside = self.searching.beside_index().iter().filter(is_other);
+        let beside: Vec<Scored> =
+            beside.map(|&item| Scored { item, score: dot(query, self.vector(item)) }).collect();
+        if !beside.is_empty() {
+            scored.extend(beside);
+            scored.sort_unstable_by_key(|own| own.item);
         }
-        let is_other = |item| beside.binary_search(&item).is_err() && keep(item);
-        let score =
-            |&item: &ItemId| Scored { item, score: dot(vector, self.vector(item)) + offsets.get(item) };
-        let scored = beside.iter().filter(|&&item| keep(item)).map(score);
-        let scored = scored.filter(|scored| !scored.score.is_nan()).collect();
-        merged(index.best(vector, offsets, k, is_other), scored, k)
+        scored.iter_mut().for_each(|own| own.score += offsets.take(own.item));
+        offsets.settle();
+        scored
     }
 
     /// Writes bias and popularity of every item at a moment.
@@ -236,8 +248,7 @@ mod tests {
             assert!(found.iter().all(|scored| keep(scored.item)));
             let mut spoken_of = Vec::new();
             let past = model.past(&query);
-            let said = (&past, &model.state(&past)[..]);
-            model.speak(as_of, said, None, &mut sums, |shares| {
+            model.speak(as_of, &past, None, &mut sums, |shares| {
                 spoken_of.extend(shares.iter().map(|(item, _)| *item));
             });
             let is_sure = |scored: &&Scored| spoken_of.contains(&scored.item);
