@@ -29,6 +29,12 @@ struct Entry<T> {
 }
 
 impl<T: Copy + Default> ByItem<T> {
+    /// With room for the values of so many items.
+    pub(super) fn with_room(items: usize) -> Self {
+        let places = vec![0; (2 * items + 2).next_power_of_two().max(FIRST)];
+        Self { places, entries: Vec::with_capacity(items) }
+    }
+
     /// Forgets all, in time proportional to what was touched.
     pub(super) fn clear(&mut self) {
         for entry in self.entries.drain(..) {

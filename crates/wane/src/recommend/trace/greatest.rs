@@ -59,9 +59,9 @@ impl Greatest {
         self.kept.push(LeastFirst(share));
     }
 
-    /// Knows that there are shares that were not offered.
-    pub(super) fn pass_over(&mut self) {
-        self.is_cut = true;
+    /// Knows whether there are shares that were not offered.
+    pub(super) fn pass_over(&mut self, any: bool) {
+        self.is_cut |= any;
     }
 
     /// The greatest, the oldest event first, and whether there were others.
@@ -114,7 +114,7 @@ mod tests {
                 if share.value == 0.0 || share.value.abs() >= greatest.bar() {
                     greatest.offer(share);
                 } else {
-                    greatest.pass_over();
+                    greatest.pass_over(true);
                 }
             }
             let mut all: Vec<Share> = shares.into_iter().filter(|share| share.value != 0.0).collect();

@@ -28,6 +28,7 @@ mod recount;
 mod saved;
 mod search;
 mod settings;
+mod similar;
 mod start;
 
 pub use later::LaterItems;

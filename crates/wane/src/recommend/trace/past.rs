@@ -116,7 +116,7 @@ impl Past {
 
 /// Numbers of events by their items, and where those of each item stand: see [`Past`].
 fn by_item(events: &[PastEvent]) -> (Vec<(ItemId, u32)>, Vec<Range<usize>>) {
-    let mut items = ByItem::<()>::default();
+    let mut items = ByItem::<()>::with_room(events.len());
     let numbers: Vec<usize> = events.iter().map(|past| items.number(past.event.item)).collect();
     let mut starts = vec![0; items.iter().len() + 1];
     numbers.iter().for_each(|&item| starts[item + 1] += 1);
