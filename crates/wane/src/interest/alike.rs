@@ -7,9 +7,12 @@
 //! - Of each feature only its [`VISITED`] most visited items are looked at: a bound on time that the order of ties makes
 //!   harmless.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
-use super::{Features, Relation};
+use super::{Features, Near, Relation};
 use crate::events::ItemId;
 
 /// Items of one feature that are looked at.
@@ -87,49 +90,80 @@ impl Likeness {
 
     fn cut(&self, row: &mut Vec<(u32, f32)>, top: usize) {
         row.sort_by(|a, b| {
-            let by_visits = || self.visits[b.0 as usize].cmp(&self.visits[a.0 as usize]);
+            let by_visits = || self.visits_of(b.0).cmp(&self.visits_of(a.0));
             b.1.total_cmp(&a.1).then_with(by_visits).then(a.0.cmp(&b.0))
         });
         row.truncate(top);
     }
 
-    /// Links of later items, each with its number and features, by the same weights of features: of each to the `top` most similar, and to
-    /// it from those that have a place left for it, or a link that is weaker; `bars` says how strong a link must be to be one of an item's.
-    /// Links that there are stay, so what is known of the others does not change.
+    /// Later items have none.
+    fn visits_of(&self, item: u32) -> u32 {
+        self.visits.get(item as usize).copied().unwrap_or_default()
+    }
+
+    /// How many later items are looked at for a feature: as if they had been there without a visit, after all others.
+    fn room(&self, feature: u32) -> usize {
+        VISITED.saturating_sub(self.members[feature as usize].len())
+    }
+
+    /// What is near to an item with these features that comes later: the `top` most similar, and the items that have a place left for it, or
+    /// a link that is weaker; `bars` says how strong a link must be to be one of an item's.
+    pub fn near(&self, features: &[u32], top: usize, bars: &[f32]) -> Near {
+        let (length, mut sums) = (self.length(features), vec![0.0; self.lengths.len()]);
+        let is_looked_at = |feature: &u32| self.room(*feature) > 0;
+        let seen: Vec<u32> = features.iter().copied().filter(is_looked_at).collect();
+        let is_strong = |&(other, similarity): &(u32, f32)| similarity > bars[other as usize];
+        let back = self.similar(&seen, length, &mut sums).into_iter().filter(is_strong);
+        let back = back.map(|(other, similarity)| (ItemId(other), similarity)).collect();
+        let mut row = self.similar(features, length, &mut sums);
+        self.cut(&mut row, top);
+        Near {
+            nearest: row.into_iter().map(|(other, similarity)| (ItemId(other), similarity)).collect(),
+            back,
+        }
+    }
+
+    /// Links of later items, each with its number, its features and what is [near](Self::near) to it: of each to the `top` most similar, later
+    /// ones among them, and to it. Links that there are stay, so what is known of the others does not change.
     pub fn later(
         &self,
-        later: &[(ItemId, Vec<u32>)],
+        later: &[(ItemId, &[u32])],
+        near: &[Arc<Near>],
         top: usize,
-        bars: &[f32],
     ) -> Vec<(ItemId, ItemId, f32)> {
-        let n = self.lengths.len();
-        let end = later.iter().map(|(item, _)| item.index() + 1).max().unwrap_or(n).max(n);
-        // As if they had been there, without a visit: after all others.
-        let mut wider = self.clone();
-        wider.lengths.resize(end, 0.0);
-        wider.visits.resize(end, 0);
-        for (item, features) in later {
-            wider.lengths[item.index()] = self.length(features);
-            features.iter().for_each(|&feature| wider.members[feature as usize].push(item.0));
+        let lengths: Vec<f32> = later.iter().map(|(_, features)| self.length(features)).collect();
+        let mut members: HashMap<u32, Vec<usize>> = HashMap::new();
+        for (place, (_, features)) in later.iter().enumerate() {
+            for &feature in *features {
+                let own = members.entry(feature).or_default();
+                if own.len() < self.room(feature) {
+                    own.push(place);
+                }
+            }
         }
-        let mut links = Vec::new();
-        let mut sums = vec![0.0; end];
-        for (item, features) in later {
-            let length = wider.lengths[item.index()];
-            let is_looked_at = |feature: &u32| {
-                wider.members[*feature as usize].iter().take(VISITED).any(|own| *own == item.0)
-            };
-            let seen: Vec<u32> = features.iter().copied().filter(is_looked_at).collect();
-            let back = wider.similar(&seen, length, &mut sums).into_iter();
-            let back = back
-                .filter(|&(other, similarity)| bars.get(other as usize).is_some_and(|&bar| similarity > bar));
-            links.extend(back.map(|(other, similarity)| (ItemId(other), *item, similarity)));
-            let mut row = wider.similar(features, length, &mut sums);
-            row.retain(|&(other, _)| other != item.0);
-            wider.cut(&mut row, top);
-            links.extend(row.into_iter().map(|(other, similarity)| (*item, ItemId(other), similarity)));
-        }
-        links
+        let of_one = |sums: &mut Vec<f32>, (place, near): (usize, &Arc<Near>)| {
+            let (item, features) = later[place];
+            for feature in features {
+                members[feature].iter().for_each(|&other| sums[other] += self.squares[*feature as usize]);
+            }
+            let mut row: Vec<(u32, f32)> =
+                near.nearest.iter().map(|&(other, similarity)| (other.0, similarity)).collect();
+            for (other, shared) in sums.iter_mut().enumerate() {
+                let similarity = std::mem::take(shared) / (lengths[place] * lengths[other]);
+                if similarity > 0.0 && other != place {
+                    row.push((later[other].0.0, similarity));
+                }
+            }
+            self.cut(&mut row, top);
+            let back = near.back.iter().map(move |&(other, similarity)| (other, item, similarity));
+            back.chain(row.into_iter().map(move |(other, similarity)| (item, ItemId(other), similarity)))
+                .collect::<Vec<_>>()
+        };
+        let links = near
+            .par_iter()
+            .enumerate()
+            .map_init(|| vec![0.0; later.len()], |sums, (place, near)| of_one(sums, (place, near)));
+        links.collect::<Vec<_>>().concat()
     }
 }
 
@@ -189,14 +223,32 @@ mod tests {
             features(&[&["tea", "acme"], &["tea", "acme"], &["tea", "bolt"], &["bolt"], &["pot"], &["pot"]]);
         let likeness = Likeness::of(&known, &[5, 4, 3, 2, 1, 1]);
         let place = |name: &str| known.names.iter().position(|own| own == name).unwrap() as u32;
-        let later = [(ItemId(6), vec![place("tea"), place("acme")]), (ItemId(7), vec![place("tea")])];
+        let own = [vec![place("tea"), place("acme")], vec![place("tea")]];
+        let later = [(ItemId(6), &own[0][..]), (ItemId(7), &own[1][..])];
         // Item 2 is full of stronger links, and all others have a place left.
         let bars = [0.0, 0.0, 0.9, 0.0, 0.0, 0.0];
-        let mut links = likeness.later(&later, 2, &bars);
+        let near = own.each_ref().map(|features| Arc::new(likeness.near(features, 2, &bars)));
+        let mut links = likeness.later(&later, &near, 2);
         links.sort_by_key(|link| (link.0, link.1));
         let found: Vec<(u32, u32)> = links.iter().map(|link| (link.0.0, link.1.0)).collect();
         assert_eq!(found, [(0, 6), (0, 7), (1, 6), (1, 7), (6, 0), (6, 1), (7, 0), (7, 1)]);
         assert!(links.iter().filter(|link| link.0 == ItemId(6)).all(|link| (link.2 - 1.0).abs() < 1e-6));
+    }
+
+    /// Among each other they are linked too, behind visited items that are as similar.
+    #[test]
+    fn later_items_are_linked_to_each_other() {
+        let known = features(&[&["tea"], &["tea"], &["pot"], &["pot"], &["cup"], &["cup"]]);
+        let likeness = Likeness::of(&known, &[1; 6]);
+        let place = |name: &str| known.names.iter().position(|own| own == name).unwrap() as u32;
+        let own = [[place("tea")], [place("tea")], [place("cup")], [place("tea")]];
+        let later: Vec<(ItemId, &[u32])> = (6..).map(ItemId).zip(own.iter().map(|own| &own[..])).collect();
+        let near = own.each_ref().map(|own| Arc::new(likeness.near(own, 3, &[1.0; 6])));
+        let links = likeness.later(&later, &near, 3);
+        let found: Vec<(u32, u32)> = links.iter().map(|link| (link.0.0, link.1.0)).collect();
+        let of_tea = |item, other| [0, 1, other].map(|to| (item, to));
+        assert_eq!(found, [&of_tea(6, 7)[..], &of_tea(7, 6), &[(8, 4), (8, 5)], &of_tea(9, 6)].concat());
+        assert!(links.iter().all(|link| (link.2 - 1.0).abs() < 1e-6));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::{Relation, Texts};
+use super::{Near, Relation, Texts};
 use crate::events::ItemId;
 
 /// Items up to which all are compared.
@@ -35,36 +35,25 @@ pub fn alike_texts(name: &str, texts: &Texts, n_items: usize, top: usize) -> Rel
     Relation::from_links(name, n_items, links)
 }
 
-/// What is near to a text among the items of a catalogue.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NearTexts {
-    /// The nearest, each with the cosine; the nearest first.
-    nearest: Vec<(ItemId, f32)>,
-    /// The items of which the text would be one of the nearest.
-    back: Vec<(ItemId, f32)>,
-}
-
-impl NearTexts {
-    /// The `top` nearest to a short vector, exactly, and those items that have a place left for it, or a link that is weaker; `bars` says how
-    /// near an item must be to be one of an item's.
-    pub fn of(texts: &Texts, vector: &[f32], top: usize, bars: &[f32]) -> Self {
-        let length = dot(vector, vector).sqrt();
-        let near = |item: u32| Some((ItemId(item), cosine(vector, length, texts.of_item(item))?));
-        let mut nearest: Vec<(ItemId, f32)> = (0..bars.len() as u32).filter_map(near).collect();
-        let back = nearest.iter().filter(|(item, cosine)| *cosine > bars[item.index()]).copied().collect();
-        cut(&mut nearest, top);
-        Self { nearest, back }
-    }
+/// What is near to a text among the items of a catalogue: the `top` nearest to its short vector, exactly, and those items that have a place
+/// left for it, or a link that is weaker; `bars` says how near an item must be to be one of an item's.
+pub fn near_texts(texts: &Texts, vector: &[f32], top: usize, bars: &[f32]) -> Near {
+    let length = dot(vector, vector).sqrt();
+    let near = |item: u32| Some((ItemId(item), cosine(vector, length, texts.of_item(item))?));
+    let mut nearest: Vec<(ItemId, f32)> = (0..bars.len() as u32).filter_map(near).collect();
+    let back = nearest.iter().filter(|(item, cosine)| *cosine > bars[item.index()]).copied().collect();
+    cut(&mut nearest, top);
+    Near { nearest, back }
 }
 
 /// Links of later items, each with its number, its short vector and what is near to that among the items that were there before: of each to
 /// the `top` nearest, and to it from those items that it is one of the nearest of. Links that there are stay.
 pub fn later_alike_texts(
     later: &[(ItemId, &[f32])],
-    near: &[Arc<NearTexts>],
+    near: &[Arc<Near>],
     top: usize,
 ) -> Vec<(ItemId, ItemId, f32)> {
-    let of_one = |((from, vector), near): (&(ItemId, &[f32]), &Arc<NearTexts>)| {
+    let of_one = |((from, vector), near): (&(ItemId, &[f32]), &Arc<Near>)| {
         let length = dot(vector, vector).sqrt();
         let others = later.iter().filter(|(to, _)| to != from);
         let others = others.filter_map(|(to, other)| Some((*to, cosine(vector, length, other)?)));
@@ -244,7 +233,7 @@ mod tests {
         let weakest =
             |item| before.neighbours(ItemId(item)).map(|(_, cosine)| cosine).fold(f32::INFINITY, f32::min);
         let bars: Vec<f32> = (0..299).map(weakest).collect();
-        let near = Arc::new(NearTexts::of(&first, all.of_item(299), 4, &bars));
+        let near = Arc::new(near_texts(&first, all.of_item(299), 4, &bars));
         let links = later_alike_texts(&[(ItemId(299), all.of_item(299))], &[near], 4);
         let wider = before.with_later(300, links);
         let row = |relation: &Relation, item| relation.neighbours(ItemId(item)).collect::<Vec<_>>();

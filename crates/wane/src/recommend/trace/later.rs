@@ -17,8 +17,8 @@ use super::start::lower_quartile;
 use super::{Searching, TraceModel, TraceSettings};
 use crate::events::{EventLog, ItemId};
 use crate::interest::{
-    Catalogue, Departments, Features, Likeness, NearTexts, PriceBands, Relation, Texts, Vectors,
-    later_alike_texts,
+    Catalogue, Departments, Features, Likeness, Near, PriceBands, Relation, Texts, Vectors,
+    later_alike_texts, near_texts,
 };
 use crate::train::{Group, Link, LinkRows, Shape, Weights, add_scaled, feature_share};
 
@@ -34,17 +34,46 @@ pub struct LaterItems {
     /// Events of each item.
     visits: Vec<u32>,
     likeness: OnceLock<Likeness>,
-    /// What is nearest to the texts of later items, which it takes a look at every item to tell.
-    near: Mutex<HashMap<ItemId, Near>>,
+    /// By features.
+    alike: Found<u32>,
+    /// By texts.
+    alike_texts: Found<f32>,
     /// The bias of an item of which nothing is known.
     low: f32,
 }
 
-/// A text, and what is near to it.
-#[derive(Debug)]
-struct Near {
-    text: Vec<f32>,
-    near: Arc<NearTexts>,
+/// What is near to later items among the items of the fit, which takes a look at many of those to tell.
+#[derive(Debug, Default)]
+struct Found<T> {
+    /// How strong a link must be to be one of each item's.
+    bars: OnceLock<Vec<f32>>,
+    known: Mutex<HashMap<ItemId, Known<T>>>,
+}
+
+/// How an item is described, and what is near to it.
+type Known<T> = (Vec<T>, Arc<Near>);
+
+impl<T: Clone + PartialEq + Send + Sync> Found<T> {
+    /// What is near to items, of each as it was found when it was described like this first. Of other items it is forgotten.
+    fn of(
+        &self,
+        later: &[(ItemId, &[T])],
+        bars: impl FnOnce() -> Vec<f32>,
+        find: impl Fn(&[T], &[f32]) -> Near + Sync,
+    ) -> Vec<Arc<Near>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut former = std::mem::take(&mut *known);
+        let (old, new): (Vec<_>, Vec<_>) = later
+            .iter()
+            .partition(|&&(item, own)| former.get(&item).is_some_and(|(described, _)| described[..] == *own));
+        known.extend(old.iter().filter_map(|&(item, _)| former.remove_entry(&item)));
+        if !new.is_empty() {
+            let bars = self.bars.get_or_init(bars);
+            let one = |(item, own): (ItemId, &[T])| (item, (own.to_vec(), Arc::new(find(own, bars))));
+            known.par_extend(new.into_par_iter().map(one));
+        }
+        later.iter().filter_map(|(item, _)| Some(Arc::clone(&known.get(item)?.1))).collect()
+    }
 }
 
 /// What is said of an item now.
@@ -74,7 +103,8 @@ impl LaterItems {
             low: lower_quartile(&model.weights.bias),
             settings: settings.clone(),
             likeness: OnceLock::new(),
-            near: Mutex::default(),
+            alike: Found::default(),
+            alike_texts: Found::default(),
             features,
             visits,
             model,
@@ -210,13 +240,14 @@ impl LaterItems {
 
     fn alike(&self, relation: &Relation, catalogue: &Catalogue, said: &[Said]) -> Relation {
         let later = said.iter().filter(|said| self.is_later(said.item) && !said.features.is_empty());
-        let later: Vec<_> = later.map(|said| (said.item, said.features.clone())).collect();
+        let later: Vec<_> = later.map(|said| (said.item, &said.features[..])).collect();
         if later.is_empty() {
             return relation.clone();
         }
         let likeness = self.likeness.get_or_init(|| Likeness::of(&self.features, &self.visits));
-        let links = likeness.later(&later, self.settings.alike, &self.bars(relation));
-        relation.with_later(catalogue.items.len(), links)
+        let find = |features: &[u32], bars: &[f32]| likeness.near(features, self.settings.alike, bars);
+        let near = self.alike.of(&later, || self.bars(relation), find);
+        relation.with_later(catalogue.items.len(), likeness.later(&later, &near, self.settings.alike))
     }
 
     fn alike_texts(&self, relation: &Relation, catalogue: &Catalogue, said: &[Said]) -> Relation {
@@ -225,25 +256,11 @@ impl LaterItems {
         if later.is_empty() {
             return relation.clone();
         }
-        let links = later_alike_texts(&later, &self.near(relation, &later), self.settings.alike);
+        let texts = &self.features.texts;
+        let find = |text: &[f32], bars: &[f32]| near_texts(texts, text, self.settings.alike, bars);
+        let near = self.alike_texts.of(&later, || self.bars(relation), find);
+        let links = later_alike_texts(&later, &near, self.settings.alike);
         relation.with_later(catalogue.items.len(), links)
-    }
-
-    /// What is near to the texts of later items, of each as it was found when it had that text first.
-    fn near(&self, relation: &Relation, later: &[(ItemId, &[f32])]) -> Vec<Arc<NearTexts>> {
-        let mut known = self.near.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known =
-            |(item, text): &&(ItemId, &[f32])| known.get(item).is_some_and(|known| known.text == *text);
-        let new: Vec<_> = later.iter().filter(|later| !is_known(later)).copied().collect();
-        if !new.is_empty() {
-            let (bars, texts) = (self.bars(relation), &self.features.texts);
-            let one = |(item, text): (ItemId, &[f32])| {
-                let near = Arc::new(NearTexts::of(texts, text, self.settings.alike, &bars));
-                (item, Near { text: text.to_vec(), near })
-            };
-            known.par_extend(new.into_par_iter().map(one));
-        }
-        later.iter().filter_map(|(item, _)| Some(Arc::clone(&known.get(item)?.near))).collect()
     }
 
     /// How strong a link must be to be one of each item's.
