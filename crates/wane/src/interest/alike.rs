@@ -101,13 +101,14 @@ impl Likeness {
         self.visits.get(item as usize).copied().unwrap_or_default()
     }
 
-    /// How many later items are looked at for a feature: as if they had been there without a visit, after all others.
+    /// How many later items are looked at for a feature, among each other: as if they had been there without a visit, after all others.
     fn room(&self, feature: u32) -> usize {
         VISITED.saturating_sub(self.members[feature as usize].len())
     }
 
     /// What is near to an item with these features that comes later: the `top` most similar, and the items that have a place left for it, or
-    /// a link that is weaker; `bars` says how strong a link must be to be one of an item's.
+    /// a link that is weaker; `bars` says how strong a link must be to be one of an item's. It does not depend on other later items: by a
+    /// feature of which fewer than [`VISITED`] items were there, all later ones are linked back.
     pub fn near(&self, features: &[u32], top: usize, bars: &[f32]) -> Near {
         let (length, mut sums) = (self.length(features), vec![0.0; self.lengths.len()]);
         let is_looked_at = |feature: &u32| self.room(*feature) > 0;

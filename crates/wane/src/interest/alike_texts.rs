@@ -53,16 +53,19 @@ pub fn later_alike_texts(
     near: &[Arc<Near>],
     top: usize,
 ) -> Vec<(ItemId, ItemId, f32)> {
-    let of_one = |((from, vector), near): (&(ItemId, &[f32]), &Arc<Near>)| {
-        let length = dot(vector, vector).sqrt();
-        let others = later.iter().filter(|(to, _)| to != from);
-        let others = others.filter_map(|(to, other)| Some((*to, cosine(vector, length, other)?)));
+    let lengths: Vec<f32> = later.iter().map(|(_, vector)| dot(vector, vector).sqrt()).collect();
+    let of_one = |(place, near): (usize, &Arc<Near>)| {
+        let (from, vector) = later[place];
+        let others = later.iter().zip(&lengths).filter(move |((to, _), _)| *to != from);
+        let cosine = |other: &[f32], length: f32| dot(vector, other) / (lengths[place] * length);
+        let others = others.map(|((to, other), length)| (*to, cosine(other, *length)));
+        let others = others.filter(|(_, cosine)| *cosine > 0.0);
         let mut nearest: Vec<_> = near.nearest.iter().copied().chain(others).collect();
         cut(&mut nearest, top);
-        let back = near.back.iter().map(|&(item, cosine)| (item, *from, cosine));
-        back.chain(nearest.into_iter().map(|(to, cosine)| (*from, to, cosine))).collect::<Vec<_>>()
+        let back = near.back.iter().map(|&(item, cosine)| (item, from, cosine));
+        back.chain(nearest.into_iter().map(|(to, cosine)| (from, to, cosine))).collect::<Vec<_>>()
     };
-    later.par_iter().zip(near).flat_map_iter(of_one).collect()
+    near.par_iter().enumerate().flat_map_iter(of_one).collect()
 }
 
 /// The cosine of a vector of known length and another, where they are alike at all.

@@ -133,14 +133,15 @@ impl Explanation {
         Self { score: (of_events + of_others) as f32, reasons, remainders }
     }
 
-    /// The same with the `most` greatest reasons; what the others add is the remainder [`OTHER_EVENTS`].
+    /// The same with the `most` greatest reasons, at least one; what the others add is the remainder [`OTHER_EVENTS`].
     pub fn shortened(self, most: usize) -> Self {
+        let most = most.max(1);
         if self.reasons.len() <= most {
             return self;
         }
         let Self { score, mut reasons, mut remainders } = self;
         reasons.sort_by(Reason::greatest_first);
-        let others = reasons.split_off(most.max(1));
+        let others = reasons.split_off(most);
         reasons.sort_by_key(|reason| reason.event);
         let share = others.iter().map(|reason| reason.share).sum();
         remainders.push(Remainder { name: OTHER_EVENTS, share });
@@ -283,3 +284,20 @@ macro_rules! answer_by_pointer {
 }
 
 answer_by_pointer!(Box, Arc);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shortened_to_nothing_keeps_one_reason() {
+        let reason =
+            |event, share| Reason { event, relation: "self".into(), age_days: 1.0, decay: 1.0, share };
+        let one = Explanation::sum_of([reason(0, 2.0)], Vec::new());
+        assert_eq!(one.clone().shortened(0), one);
+        let two = Explanation::sum_of([reason(0, 1.0), reason(1, -3.0)], Vec::new());
+        let kept = two.shortened(0);
+        assert_eq!((kept.score, kept.reasons), (-2.0, vec![reason(1, -3.0)]));
+        assert_eq!(kept.remainders, [Remainder { name: OTHER_EVENTS, share: 1.0 }]);
+    }
+}

@@ -69,13 +69,6 @@ impl<T: Copy + Default> ByItem<T> {
         }
     }
 
-    /// The value of an item; that of one that was not touched is the type's own.
-    #[inline]
-    pub(super) fn value_mut(&mut self, item: ItemId) -> &mut T {
-        let number = self.number(item);
-        &mut self.entries[number].value
-    }
-
     /// All values, in the order in which their items were touched.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (ItemId, T)> + '_ {
         self.entries.iter().map(|entry| (entry.item, entry.value))
@@ -114,7 +107,8 @@ impl Sums {
     /// Adds to the sum of an item.
     #[inline]
     pub(super) fn add(&mut self, item: ItemId, share: f32) {
-        *self.value_mut(item) += share;
+        let number = self.number(item);
+        self.entries[number].value += share;
     }
 
     /// The sum of an item is 0 again, if it has one.

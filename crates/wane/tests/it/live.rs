@@ -285,6 +285,15 @@ fn the_same_rows_make_the_same_model() {
     let at_once = live(&model, &rows);
     assert_eq!(scores(&*live_one.recommender, &live_one.log), scores(&*at_once.recommender, &at_once.log));
     assert_eq!(live_one.catalogue, at_once.catalogue);
+    // Described otherwise for a while, one of them gone meanwhile: what was found for the former rows is not taken for these.
+    let otherwise: Vec<_> = rows[1..].iter().map(|(name, _)| (&**name, row(21, true))).collect();
+    let changed = model.over(otherwise.clone(), &at_once);
+    let untouched =
+        LiveModel::new(fit(TraceSettings { alike: 4, ..TraceSettings::default() }, true)).unwrap();
+    let expected = untouched.over(otherwise, &untouched.as_fitted());
+    assert_eq!(scores(&*changed.recommender, &changed.log), scores(&*expected.recommender, &expected.log));
+    let back = model.over(rows.iter().map(|(name, row)| (&**name, row.clone())).collect(), &changed);
+    assert_eq!(scores(&*back.recommender, &back.log), scores(&*at_once.recommender, &at_once.log));
     let titled: Vec<_> = rows
         .iter()
         .map(|(name, row)| {

@@ -171,7 +171,7 @@ impl Codes {
         bar: f32,
         reach: impl FnMut(usize) -> f32,
     ) {
-        debug_assert!(offsets.is_settled(), "bounds would not hold");
+        assert!(offsets.is_settled(), "offsets are to be settled before a search");
         let mut scan = Scan { codes: self, query, offsets, bar, scanned: 0, reach };
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V4::try_new() {

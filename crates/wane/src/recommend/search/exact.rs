@@ -91,8 +91,8 @@ impl ExactIndex {
         self.best_beside(query, offsets, &[], k, keep)
     }
 
-    /// As [`Self::best`], of these and of items that have their scores already, in the order of their numbers. Those are not looked for:
-    /// their offsets had best be [taken](ItemOffsets::take).
+    /// As [`Self::best`], of these and of items that have their scores already, each once and in the order of their numbers; of all those
+    /// `keep` is asked. They are not looked for: their offsets had best be [taken](ItemOffsets::take).
     pub fn best_beside(
         &self,
         query: &[f32],
@@ -101,6 +101,7 @@ impl ExactIndex {
         k: usize,
         keep: impl Fn(ItemId) -> bool,
     ) -> Vec<Scored> {
+        debug_assert!(scored.is_sorted_by(|one, next| one.item < next.item));
         if k == 0 {
             return Vec::new();
         }

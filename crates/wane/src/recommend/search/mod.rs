@@ -22,9 +22,7 @@ pub(super) use dot::dot;
 pub use exact::ExactIndex;
 pub use offsets::ItemOffsets;
 
-use super::Scored;
 use crate::error::Result;
-use crate::events::ItemId;
 
 /// Vectors of items, searched exactly or nearly so by their number.
 #[derive(Debug, Clone)]
@@ -59,20 +57,6 @@ impl SearchIndex {
             Self::Approximate(index) => index.offsets(by_item),
         }
     }
-
-    /// The `k` best of the items that `keep` lets through; as [`ExactIndex::best`].
-    pub fn best(
-        &self,
-        query: &[f32],
-        offsets: &ItemOffsets,
-        k: usize,
-        keep: impl Fn(ItemId) -> bool,
-    ) -> Vec<Scored> {
-        match self {
-            Self::Exact(index) => index.best(query, offsets, k, keep),
-            Self::Approximate(index) => index.best(query, offsets, k, keep),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -86,13 +70,6 @@ mod tests {
         let build = |items: usize| SearchIndex::build(vec![1.0; items], 1, &vec![0.0; items], 1).unwrap();
         assert!(matches!(build(EXACT_ITEMS), SearchIndex::Exact(_)));
         assert!(SearchIndex::build(vec![1.0; 3], 2, &[], 1).is_err());
-        let index = build(EXACT_ITEMS + 1);
-        assert!(matches!(index, SearchIndex::Approximate(_)));
-        let mut offsets = vec![0.0; EXACT_ITEMS + 1];
-        offsets[12_345] = 1.0;
-        assert_eq!(
-            index.best(&[2.0], &index.offsets(&offsets), 1, |_| true),
-            [Scored { item: ItemId(12_345), score: 3.0 }]
-        );
+        assert!(matches!(build(EXACT_ITEMS + 1), SearchIndex::Approximate(_)));
     }
 }

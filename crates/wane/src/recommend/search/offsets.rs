@@ -48,7 +48,7 @@ impl ItemOffsets {
         self.blocks.as_flattened().get(place).copied().unwrap_or(f32::NAN)
     }
 
-    /// Adds to the offsets of items. Before a search the changes are to be [settled](Self::settle).
+    /// Adds to the offsets of items. A search panics until the changes are [settled](Self::settle).
     ///
     /// # Panics
     /// For an item that has no offset.
@@ -73,7 +73,7 @@ impl ItemOffsets {
         std::mem::replace(offset, f32::NEG_INFINITY)
     }
 
-    /// Lets the bounds of blocks know of all changes: without it a search would not find what was raised.
+    /// Lets the bounds of blocks know of all changes: else a search would not find what was raised.
     pub fn settle(&mut self) {
         let (offsets, greatest) = (self.blocks.as_flattened(), self.greatest.as_flattened_mut());
         for &(place, _) in &self.changes[self.settled..] {

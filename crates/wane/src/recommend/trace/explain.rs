@@ -62,10 +62,12 @@ impl TraceModel {
         let remainders = self.remainders(query, items, &is_familiar);
         let mut explanations = Vec::with_capacity(items.len());
         for (place, (found, mut remainders)) in found.into_iter().zip(remainders).enumerate() {
-            let ((shares, is_cut), sum) = (found.finish(), sums[place]);
+            let (shares, is_cut) = found.finish();
             let of_others: f64 = remainders.iter().map(|remainder| remainder.share).sum();
+            let listed: f64 = shares.iter().map(|share| share.value).sum();
+            // Where all are listed they sum to the score, to the last place.
+            let sum = if is_cut { sums[place] } else { listed };
             if is_cut {
-                let listed: f64 = shares.iter().map(|share| share.value).sum();
                 remainders.push(Remainder { name: OTHER_EVENTS, share: sum - listed });
             }
             let reasons = shares.iter().map(|share| self.reason(past, &sights, place, share)).collect();

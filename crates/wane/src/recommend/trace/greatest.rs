@@ -59,9 +59,9 @@ impl Greatest {
         self.kept.push(LeastFirst(share));
     }
 
-    /// Knows whether there are shares that were not offered.
-    pub(super) fn pass_over(&mut self, any: bool) {
-        self.is_cut |= any;
+    /// Knows that there may be shares that were not offered, other than 0.
+    pub(super) fn pass_over(&mut self, may_be: bool) {
+        self.is_cut |= may_be;
     }
 
     /// The greatest, the oldest event first, and whether there were others.

@@ -1,8 +1,8 @@
 //! What a question knows of the past: the events, newest first, with what is left of each in every time scale.
 //!
 //! It is worked out once for a question, and all parts of the score read it: vectors, relations, familiar items, reasons. The trace
-//! of a user, [`Trace`](crate::decay::Trace), is the same sum carried on from event to event; from the events themselves
-//! exponentials are taken many at once and each item's vector is read once.
+//! of a user, [`Trace`](crate::decay::Trace), is the same sum carried on from event to event, but for what is [`NOTHING`]; from the
+//! events themselves exponentials are taken many at once and each item's vector is read once.
 
 use std::borrow::Cow;
 use std::ops::Range;

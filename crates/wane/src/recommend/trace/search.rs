@@ -99,7 +99,8 @@ impl TraceModel {
                     }
                 }
                 self.add_vectors(&vector, scores);
-                let scored = top_touched(scores, k, keep);
+                let mut scored = top_touched(scores, k, keep);
+                scored.retain(|own| !own.score.is_nan());
                 let is_other = |item| !scores.is_touched(item) && keep(item);
                 merged(scored, index.best(&vector, &usual, k, is_other), k)
             }
@@ -108,15 +109,16 @@ impl TraceModel {
         best
     }
 
-    /// Scores the items whose vectors are at hand, the familiar ones, and those beside the index, and takes them out of the offsets: so
-    /// the bar is high from the beginning, and what relations say of familiar items, which is most, raises the bound of no block.
+    /// Scores the items whose vectors are at hand, the familiar ones, and those beside the index, and takes them out of the offsets.
+    /// Relations say most of familiar items: so the bar is high from the beginning.
     fn take_at_hand(&self, past: &Past, query: &[f32], offsets: &mut ItemOffsets) -> Vec<Scored> {
         let mut scored = Vec::new();
         wide(
             #[inline(always)]
             || {
-                let familiar = self.familiar(past).map(|(item, own)| Scored { item, score: dot(query, own) });
-                scored.extend(familiar);
+                for (item, own) in self.familiar(past) {
+                    scored.push(Scored { item, score: dot(query, own) });
+                }
             },
         );
         scored.sort_unstable_by_key(|own| own.item);
@@ -257,6 +259,28 @@ mod tests {
             asked += all.len();
         }
         assert!(hits as f64 >= 0.95 * asked as f64, "{hits} of {asked}");
+    }
+
+    /// Of old events nothing is left in the fast scale, and of an item's events together as much as of each.
+    #[test]
+    fn the_state_of_a_question_is_the_trace() {
+        let model = model();
+        let scales = model.basis().len();
+        for days in [0.5, 5.0, 4_000.0] {
+            let items: Vec<_> = (0..90u32).map(|place| ItemId(place * place % 70)).collect();
+            let times: Vec<_> = (0..90).map(|place| Timestamp::from_millis(place * 40_000_000)).collect();
+            let history = History::new(&items, &times, &[EventTypeId(0); 90]).unwrap();
+            let as_of = times[89].plus_days(days);
+            let past = model.past(&Query { history, as_of, candidates: None });
+            let mut streamed = vec![0.0; scales * DIM];
+            model.trace(history).at(model.basis(), as_of, &mut streamed);
+            let size = streamed.iter().fold(0.0f32, |size, value| size.max(value.abs()));
+            for (own, streamed) in past.state.iter().zip(&streamed) {
+                assert!((own - streamed).abs() <= 1e-5 * size + 1e-9, "{own} for {streamed}");
+            }
+            let n_left = past.scales_left(89).count();
+            assert!(n_left < scales && (days > 1_000.0 || past.scales_left(0).count() == scales), "{n_left}");
+        }
     }
 
     #[test]

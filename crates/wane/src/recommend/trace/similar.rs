@@ -112,6 +112,10 @@ impl Sights {
         let parts = past.vectors.chunks((AT_HAND * self.dim).max(1)).zip(events.chunks(AT_HAND));
         for (vectors, events) in parts {
             let part = Part::of(past, events, vectors, self.dim);
+            if part.scales.is_empty() || self.n_items == 0 {
+                // Of what is older nothing is left either.
+                break;
+            }
             let mut open = Vec::with_capacity(self.n_items);
             for (item, found) in found.iter_mut().enumerate() {
                 let bound = self.bound(item, &part);
