@@ -108,7 +108,7 @@ impl Likeness {
 
     /// What is near to an item with these features that comes later: the `top` most similar, and the items that have a place left for it, or
     /// a link that is weaker; `bars` says how strong a link must be to be one of an item's. It does not depend on other later items: by a
-    /// feature of which fewer than [`VISITED`] items were there, all later ones are linked back.
+    /// feature of which fewer than 1,000 items were there, all later ones are linked back.
     pub fn near(&self, features: &[u32], top: usize, bars: &[f32]) -> Near {
         let (length, mut sums) = (self.length(features), vec![0.0; self.lengths.len()]);
         let is_looked_at = |feature: &u32| self.room(*feature) > 0;
