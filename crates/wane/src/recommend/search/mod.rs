@@ -62,6 +62,8 @@ impl SearchIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::ItemId;
+    use crate::recommend::Scored;
 
     const EXACT_ITEMS: usize = SearchIndex::EXACT_ITEMS;
 
@@ -70,6 +72,10 @@ mod tests {
         let build = |items: usize| SearchIndex::build(vec![1.0; items], 1, &vec![0.0; items], 1).unwrap();
         assert!(matches!(build(EXACT_ITEMS), SearchIndex::Exact(_)));
         assert!(SearchIndex::build(vec![1.0; 3], 2, &[], 1).is_err());
-        assert!(matches!(build(EXACT_ITEMS + 1), SearchIndex::Approximate(_)));
+        let SearchIndex::Approximate(index) = build(EXACT_ITEMS + 1) else { panic!("exact") };
+        let mut offsets = vec![0.0; EXACT_ITEMS + 1];
+        offsets[12_345] = 1.0;
+        let best = index.best(&[2.0], &index.offsets(&offsets), 1, |_| true);
+        assert_eq!(best, [Scored { item: ItemId(12_345), score: 3.0 }]);
     }
 }

@@ -99,8 +99,8 @@ impl TraceModel {
                     }
                 }
                 self.add_vectors(&vector, scores);
-                let mut scored = top_touched(scores, k, keep);
-                scored.retain(|own| !own.score.is_nan());
+                let is_number = |item| !scores.get(item).is_nan() && keep(item);
+                let scored = top_touched(scores, k, is_number);
                 let is_other = |item| !scores.is_touched(item) && keep(item);
                 merged(scored, index.best(&vector, &usual, k, is_other), k)
             }
@@ -259,6 +259,24 @@ mod tests {
             asked += all.len();
         }
         assert!(hits as f64 >= 0.95 * asked as f64, "{hits} of {asked}");
+    }
+
+    /// Relations speak of more items whose score is no number than the list has places.
+    #[test]
+    fn what_is_no_number_takes_no_place() {
+        let mut model = model();
+        let is_odd = |item: ItemId| item.0 % 10 < 9;
+        (0..ITEMS as u32).filter(|&item| is_odd(ItemId(item))).for_each(|item| {
+            model.weights.bias[item as usize] = f32::NAN;
+        });
+        let mut scores = Scores::new(ITEMS);
+        let items: Vec<_> = (0..30).map(|place| ItemId(place * 97)).collect();
+        let times: Vec<_> = (0..30).map(|place| Timestamp::from_millis(place * 86_400_000)).collect();
+        let history = History::new(&items, &times, &[EventTypeId(0); 30]).unwrap();
+        let query = Query { history, as_of: times[29].plus_days(1.0), candidates: None };
+        let found = model.search(&query, 20, &|_| true, &mut scores).unwrap();
+        assert_eq!(found, model.search(&query, 20, &|item| !is_odd(item), &mut scores).unwrap());
+        assert_eq!(found.len(), 20);
     }
 
     /// Of old events nothing is left in the fast scale, and of an item's events together as much as of each.
