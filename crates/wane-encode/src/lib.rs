@@ -26,6 +26,7 @@ mod journal;
 mod pretrained;
 mod summary;
 mod template;
+mod tokenizer;
 
 pub use decoder::{Decoder, Reading};
 pub use error::{Error, Result};

@@ -18,6 +18,7 @@ use tokenizers::{AddedToken, DecoderWrapper, PreTokenizerWrapper, SplitDelimiter
 
 use super::gguf::{Gguf, TOKENIZER};
 use crate::error::{Error, Result};
+use crate::tokenizer;
 
 /// Kinds of a token in GGUF that are taken whole: those that text never has, and those that it may have.
 const CONTROL: i32 = 3;
@@ -76,9 +77,7 @@ fn unbuilt(gguf: &Gguf, error: impl Display) -> Error {
 }
 
 fn read(path: &Path) -> Result<Tokenizer> {
-    let mut tokenizer =
-        Tokenizer::from_file(path).map_err(|error| Error::model(path, error, "Copy it again"))?;
-    tokenizer.with_padding(None);
+    let (mut tokenizer, _bytes) = tokenizer::read(path, "Copy it again")?;
     let cut = tokenizer.with_truncation(None).map(|_| ());
     cut.map_err(|error| Error::model(path, error, "Copy it again"))?;
     Ok(tokenizer)

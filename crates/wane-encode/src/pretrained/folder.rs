@@ -10,6 +10,7 @@ use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
 
 use super::tensors::Tensors;
 use crate::error::{Error, Result};
+use crate::tokenizer;
 
 /// Endings of weights that are pickles.
 const PICKLES: [&str; 5] = ["bin", "pt", "pth", "pkl", "ckpt"];
@@ -108,12 +109,7 @@ impl Folder {
             let mend = "Write it in Python: `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`";
             return Err(Error::model(path, "no such file", mend));
         }
-        let bytes = fs::read(path).map_err(|error| Error::model(path, error, "Can it be read?"))?;
-        let tokenizer = Tokenizer::from_bytes(&bytes);
-        let mut tokenizer =
-            tokenizer.map_err(|error| Error::model(path, error, "Copy the model's folder again"))?;
-        tokenizer.with_padding(None);
-        Ok((tokenizer, bytes))
+        tokenizer::read(path, "Copy the model's folder again")
     }
 
     /// Cuts texts after some tokens.

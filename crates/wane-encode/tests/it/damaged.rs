@@ -79,6 +79,7 @@ fn settings_of_other_models_are_refused() {
         ),
         ("tokenizer.json", "\"[UNK]\": 1", "\"[UNK]\": 99999", "it has a token 99999"),
         ("tokenizer.json", "{", "[", "Copy the model's folder again"),
+        ("tokenizer.json", "\"decoder\": null", "\"decoder\": ?ull", "Copy the model's folder again"),
     ];
     for (file, from, to, expected) in changes {
         let folder = copy("bert");
