@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use wane::events::ItemId;
-use wane::recommend::{ApproximateIndex, ExactIndex, Scored};
+use wane::recommend::{ApproximateIndex, ExactIndex, Scored, Usual};
 
 const DIM: usize = 64;
 const K: usize = 20;
@@ -71,20 +71,24 @@ impl Shop {
             .collect();
         Self { vectors, offsets, queries }
     }
+
+    fn usual(&self) -> Usual<'_> {
+        Usual { offsets: &self.offsets, ..Usual::default() }
+    }
 }
 
 fn exact(shop: &Shop) {
     let start = Instant::now();
-    let index = ExactIndex::new(shop.vectors.clone(), DIM, &shop.offsets).unwrap();
+    let index = ExactIndex::new(shop.vectors.clone(), DIM, shop.usual()).unwrap();
     println!("  exact: built in {:.2} s", start.elapsed().as_secs_f64());
     let offsets = index.offsets(&shop.offsets);
     measure("exact", shop, |query| index.best(query, &offsets, K, |_| true));
 }
 
 fn approximate(shop: &Shop) {
-    let exact = ExactIndex::new(shop.vectors.clone(), DIM, &shop.offsets).unwrap();
+    let exact = ExactIndex::new(shop.vectors.clone(), DIM, shop.usual()).unwrap();
     let start = Instant::now();
-    let index = ApproximateIndex::build(shop.vectors.clone(), DIM, &shop.offsets, 1).unwrap();
+    let index = ApproximateIndex::build(shop.vectors.clone(), DIM, shop.usual(), 1).unwrap();
     println!("  approximate: built in {:.1} s", start.elapsed().as_secs_f64());
     let (of_exact, of_index) = (exact.offsets(&shop.offsets), index.offsets(&shop.offsets));
     for every in [1, 10, 1_000] {

@@ -52,7 +52,7 @@ pub use recommender::{
 };
 pub use related::RelatedSettings;
 pub use scores::Scores;
-pub use search::{ApproximateIndex, ExactIndex, ItemOffsets, SearchIndex};
+pub use search::{ApproximateIndex, ExactIndex, ItemOffsets, SearchIndex, Usual};
 pub use settings::ModelSettings;
 pub use tifu_knn::{TifuKnn, TifuKnnSettings};
 pub use top_k::{Scored, top_k};

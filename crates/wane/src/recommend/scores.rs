@@ -136,7 +136,7 @@ impl Scores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::ExactIndex;
+    use crate::recommend::{ExactIndex, Usual};
 
     #[test]
     fn clearing_forgets_sparse_and_dense_scores() {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn offsets_come_back_as_they_were() {
-        let index = ExactIndex::new(vec![1.0, 2.0], 1, &[]).unwrap();
+        let index = ExactIndex::new(vec![1.0, 2.0], 1, Usual::default()).unwrap();
         let [one, other] = [[1.0, 2.0], [3.0, 4.0]].map(|table| Arc::new(index.offsets(&table)));
         let mut scores = Scores::new(2);
         let mut copy = scores.take_offsets(&one);

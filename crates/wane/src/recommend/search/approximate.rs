@@ -32,7 +32,7 @@ use rayon::prelude::*;
 use super::cells::{assign_cells, means};
 use super::codes::{CodedQuery, LANES};
 use super::dot::dot;
-use super::exact::{ExactIndex, axes};
+use super::exact::{ExactIndex, Usual, axes};
 use super::offsets::ItemOffsets;
 use super::order::Order;
 use super::rows::Rows;
@@ -81,12 +81,12 @@ struct Cell {
 impl ApproximateIndex {
     /// An index of vectors of `dim` numbers, one after another in the order of items.
     ///
-    /// `offsets` are those usual at a search, one per item; only which cells are searched depends on them. The same
-    /// vectors, offsets and seed give the same index on any number of threads.
+    /// `usual` is what is asked and added at a usual search; of what is found only which cells are searched depends on the offsets. The
+    /// same of all and the same seed give the same index on any number of threads.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) when `dim` is not 1 to 65,536, or does not divide the numbers.
-    pub fn build(vectors: impl Into<Arc<[f32]>>, dim: usize, offsets: &[f32], seed: u64) -> Result<Self> {
+    pub fn build(vectors: impl Into<Arc<[f32]>>, dim: usize, usual: Usual<'_>, seed: u64) -> Result<Self> {
         let rows = Rows::new(vectors.into(), dim)?;
         let n_cells = (CELLS_PER_ROOT * (rows.len() as f64).sqrt()).ceil() as usize;
         let cell_of = assign_cells(&rows, n_cells, seed)?;
@@ -99,13 +99,13 @@ impl ApproximateIndex {
             let blocks = first..first + members.len().div_ceil(LANES);
             first = blocks.end;
             let rows = members.iter().map(|&item| rows.row(ItemId(item)));
-            let offsets = members.iter().filter_map(|&item| offsets.get(item as usize).copied());
+            let offsets = members.iter().filter_map(|&item| usual.offsets.get(item as usize).copied());
             cells.push(Cell::new(blocks, rows, centre, offsets));
         }
-        let axes = axes(&rows);
+        let axes = axes(&rows, usual.questions);
         let exact = ExactIndex::in_order(rows, &axes, Order::of_cells(&members));
         let mut index = Self { exact, cells, centres, optimism: 0.0 };
-        index.optimism = index.needed_optimism(&cell_of, &index.offsets(offsets), seed);
+        index.optimism = index.needed_optimism(&cell_of, &index.offsets(usual.offsets), seed);
         Ok(index)
     }
 
@@ -302,8 +302,11 @@ mod tests {
     #[test]
     fn finds_nearly_all_with_the_scores_of_an_exact_search() {
         let (vectors, offsets) = shop(20_000);
-        let exact = ExactIndex::new(vectors.clone(), DIM, &offsets).unwrap();
-        let index = ApproximateIndex::build(vectors.clone(), DIM, &offsets, 7).unwrap();
+        let exact =
+            ExactIndex::new(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() }).unwrap();
+        let index =
+            ApproximateIndex::build(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() }, 7)
+                .unwrap();
         let (mut hits, seen) = (0, std::cell::Cell::new(0));
         let queries: Vec<_> = vectors.chunks_exact(DIM).step_by(199).collect();
         for query in &queries {
@@ -321,8 +324,11 @@ mod tests {
     #[test]
     fn a_filter_that_keeps_little_makes_the_search_exact() {
         let (vectors, offsets) = shop(5_000);
-        let exact = ExactIndex::new(vectors.clone(), DIM, &offsets).unwrap();
-        let index = ApproximateIndex::build(vectors.clone(), DIM, &offsets, 7).unwrap();
+        let exact =
+            ExactIndex::new(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() }).unwrap();
+        let index =
+            ApproximateIndex::build(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() }, 7)
+                .unwrap();
         for kept in [0, 5, 30] {
             let keep = |item: ItemId| item.0 % 167 == 1 && item.0 / 167 < kept;
             let query = &vectors[..DIM];
@@ -338,20 +344,33 @@ mod tests {
         let (vectors, offsets) = shop(3_000);
         let build = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| ApproximateIndex::build(vectors.clone(), DIM, &offsets, 7).unwrap())
+            pool.install(|| {
+                ApproximateIndex::build(
+                    vectors.clone(),
+                    DIM,
+                    Usual { offsets: &offsets, ..Usual::default() },
+                    7,
+                )
+                .unwrap()
+            })
         };
         assert_eq!(format!("{:?}", build(1)), format!("{:?}", build(3)));
     }
 
     #[test]
     fn odd_catalogues_are_searched() {
-        let none = ApproximateIndex::build(Vec::new(), DIM, &[], 1).unwrap();
+        let none =
+            ApproximateIndex::build(Vec::new(), DIM, Usual { offsets: &[], ..Usual::default() }, 1).unwrap();
         assert_eq!(none.best(&[1.0; DIM], &none.offsets(&[]), 5, |_| true), []);
         for value in [0.0, 1.0, 1e30, f32::NAN, f32::INFINITY] {
             let vectors = vec![value; 50 * DIM];
             let (query, offsets) = ([1.0; DIM], [0.25; 50]);
-            let exact = ExactIndex::new(vectors.clone(), DIM, &offsets).unwrap();
-            let index = ApproximateIndex::build(vectors, DIM, &[0.5; 50], 1).unwrap();
+            let exact =
+                ExactIndex::new(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() })
+                    .unwrap();
+            let index =
+                ApproximateIndex::build(vectors, DIM, Usual { offsets: &[0.5; 50], ..Usual::default() }, 1)
+                    .unwrap();
             let found = index.best(&query, &index.offsets(&offsets), 60, |_| true);
             assert_eq!(found, exact.best(&query, &exact.offsets(&offsets), 60, |_| true), "{value}");
         }

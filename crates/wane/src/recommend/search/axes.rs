@@ -1,9 +1,14 @@
-//! A few directions that hold most of the length of many vectors.
+//! Coordinates of vectors and of questions, the first few of which say most of their products.
 //!
-//! They are the first principal axes of the vectors' directions, as many as hold [`SHARE`] of them, in eights, for places are rounded and
-//! multiplied in groups. Where that would not be many fewer than there are places there are no such axes, and the places themselves
-//! have to do.
-//! Nothing that is found with them depends on how good they are, only how quickly it is found (`codes`).
+//! A product `q . e` is also that of `z = H q` and `y = G e` where `G^T H = I`, whatever the two do to lengths. These make questions alike
+//! in all directions: with the principal axes `v_k` of the directions in which users ask and their second moments `w_k`, vectors are
+//! multiplied along `v_k` by `sqrt(w_k)` and questions divided by it. Then every direction says as much of products as any other, and
+//! the principal axes of the vectors are those by which products differ most: users ask in few directions, and how items differ in the
+//! others matters little.
+//!
+//! The few are as many as hold [`SHARE`] of vectors' squared lengths, in eights, for coordinates are rounded and multiplied in groups. Where that
+//! would not be many fewer than there are places, the places themselves have to do.
+//! Nothing that is found depends on how good coordinates are, only how quickly it is found (`codes`).
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
@@ -11,41 +16,87 @@ use faer::{Accum, Mat, MatRef, Par};
 use crate::interest::eigen;
 
 /// Of the squared length of all vectors, each made 1 long.
-const SHARE: f32 = 0.8;
-/// Axes come in so many.
+const SHARE: f64 = 0.8;
+/// Coordinates come in so many.
 const GROUP: usize = 8;
 /// Vectors that are looked at, at most.
 const LOOKED_AT: usize = 10_000;
-/// Places at most: to find axes takes the cube of their number.
-const MOST: usize = 512;
+/// Places at most: to find coordinates takes the cube of their number, and those of a vector the square.
+const MOST: usize = 256;
+/// So much of what is asked is taken to point anywhere.
+const ANYWHERE: f64 = 0.1;
 
-/// Directions in a space of `dim` places.
+/// Coordinates in a space of `dim` places.
 #[derive(Debug)]
 pub(super) struct Axes {
     dim: usize,
-    /// One after another, in double precision as all that bounds are made of; none: the places.
-    rows: Vec<f64>,
+    n_few: usize,
+    /// None: coordinates are places.
+    turn: Option<Turn>,
+}
+
+/// What coordinates are made by, in double precision as all that bounds are made of. Column by column: what each place adds to all of
+/// them.
+#[derive(Debug)]
+struct Turn {
+    /// `G`.
+    of_vectors: Vec<f64>,
+    /// `H`.
+    of_questions: Vec<f64>,
+    /// No vector is so many times longer than its coordinates.
+    stretch: f64,
 }
 
 impl Axes {
     /// The places of vectors.
     pub(super) fn places(dim: usize) -> Self {
-        Self { dim, rows: Vec::new() }
+        Self { dim, n_few: dim, turn: None }
     }
 
-    /// The principal axes of some vectors, where few of them say most.
-    pub(super) fn principal<'a>(
+    /// Coordinates of which few say most of the products of vectors and questions, where there are such. Without questions vectors stand
+    /// for them.
+    pub(super) fn telling<'a>(
         dim: usize,
         vectors: impl ExactSizeIterator<Item = &'a [f32]>,
+        questions: &[f32],
     ) -> Option<Self> {
-        let is_worth_it = (2 * GROUP..=MOST).contains(&dim);
-        let rows = is_worth_it.then(|| principal(dim, vectors)).flatten()?;
-        Some(Self { dim, rows })
-    }
-
-    /// Whether they are the places of vectors.
-    pub(super) fn are_places(&self) -> bool {
-        self.rows.is_empty()
+        if !(2 * GROUP..=MOST).contains(&dim) {
+            return None;
+        }
+        let vectors = moments(dim, vectors)?;
+        let questions = moments(dim, questions.chunks_exact(dim));
+        let (asked, directions) = principal(questions.as_ref().unwrap_or(&vectors))?;
+        let mean = asked.iter().sum::<f64>() / dim as f64;
+        let factor = |size: &f64| ((1.0 - ANYWHERE) * size.max(0.0) / mean + ANYWHERE).sqrt();
+        let factors: Vec<f64> = asked.iter().map(factor).collect();
+        let scaled = |of: fn(f64) -> f64| {
+            let row = |(row, factor): (&[f64], &f64)| row.iter().map(|x| of(*factor) * x).collect::<Vec<_>>();
+            directions.chunks_exact(dim).zip(&factors).flat_map(row).collect::<Vec<f64>>()
+        };
+        let (stretched, shrunk) = (scaled(|factor| factor), scaled(f64::recip));
+        let vectors: Vec<f64> = vectors
+            .row_iter()
+            .flat_map(|row| row.iter().copied().map(f64::from).collect::<Vec<_>>())
+            .collect();
+        let vectors = product(&product(&stretched, &vectors, dim), &transposed(&stretched, dim), dim);
+        let (held, turns) =
+            principal(&Mat::from_fn(dim, dim, |row, column| vectors[row * dim + column] as f32))?;
+        let all: f64 = held.iter().sum();
+        let mut sum = 0.0;
+        let needed = 1 + held.iter().position(|size| {
+            sum += size;
+            sum >= SHARE * all
+        })?;
+        let n_few = needed.next_multiple_of(GROUP);
+        (2 * n_few <= dim && all.is_normal()).then(|| {
+            let of_questions = transposed(&product(&turns, &shrunk, dim), dim);
+            let turn = Turn {
+                of_vectors: transposed(&product(&turns, &stretched, dim), dim),
+                stretch: of_questions.iter().map(|x| x * x).sum::<f64>().sqrt(),
+                of_questions,
+            };
+            Self { dim, n_few, turn: Some(turn) }
+        })
     }
 
     /// Places of a vector.
@@ -53,42 +104,41 @@ impl Axes {
         self.dim
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        if self.are_places() { self.dim } else { self.rows.len() / self.dim }
+    /// How many of the coordinates say most.
+    pub(super) fn n_few(&self) -> usize {
+        self.n_few
     }
 
-    /// No sum of them, with numbers of length 1, is longer.
+    /// No vector is so many times longer than its coordinates.
     pub(super) fn stretch(&self) -> f64 {
-        if self.are_places() { 1.0 } else { self.rows.iter().map(|x| x * x).sum::<f64>().sqrt() }
+        self.turn.as_ref().map_or(1.0, |turn| turn.stretch)
     }
 
-    /// `u_k . v` of each; a vector that is shorter is followed by zeros.
-    pub(super) fn along<T: Copy + Into<f64>>(&self, vector: &[T]) -> Vec<f64> {
-        if self.are_places() {
-            let own = vector.iter().map(|&x| x.into());
+    /// The coordinates of a vector; one that is shorter is followed by zeros.
+    pub(super) fn of_vector(&self, vector: &[f32]) -> Vec<f64> {
+        self.coordinates(self.turn.as_ref().map(|turn| &turn.of_vectors[..]), vector)
+    }
+
+    /// The coordinates of a question, likewise.
+    pub(super) fn of_question(&self, question: &[f32]) -> Vec<f64> {
+        self.coordinates(self.turn.as_ref().map(|turn| &turn.of_questions[..]), question)
+    }
+
+    fn coordinates(&self, columns: Option<&[f64]>, values: &[f32]) -> Vec<f64> {
+        let Some(columns) = columns else {
+            let own = values.iter().copied().map(f64::from);
             return own.chain(std::iter::repeat(0.0)).take(self.dim).collect();
+        };
+        let mut sums = vec![0.0; self.dim];
+        for (column, &value) in columns.chunks_exact(self.dim).zip(values) {
+            sums.iter_mut().zip(column).for_each(|(sum, x)| *sum += f64::from(value) * x);
         }
-        let one = |axis: &[f64]| axis.iter().zip(vector).map(|(u, &x)| u * x.into()).sum();
-        self.rows.chunks_exact(self.dim).map(one).collect()
-    }
-
-    /// `v - sum_k p_k u_k`.
-    pub(super) fn rest(&self, vector: &[f32], along: &[f64]) -> Vec<f64> {
-        let mut rest: Vec<f64> = vector.iter().copied().map(f64::from).collect();
-        rest.resize(self.dim, 0.0);
-        if self.are_places() {
-            rest.iter_mut().zip(along).for_each(|(x, p)| *x -= p);
-        }
-        for (axis, p) in self.rows.chunks_exact(self.dim).zip(along) {
-            rest.iter_mut().zip(axis).for_each(|(x, u)| *x -= p * u);
-        }
-        rest
+        sums
     }
 }
 
-/// The rows of [`Axes::principal`].
-fn principal<'a>(dim: usize, vectors: impl ExactSizeIterator<Item = &'a [f32]>) -> Option<Vec<f64>> {
+/// The second moments of some vectors' directions, if any has one.
+fn moments<'a>(dim: usize, vectors: impl ExactSizeIterator<Item = &'a [f32]>) -> Option<Mat<f32>> {
     let step = vectors.len().div_ceil(LOOKED_AT).max(1);
     let mut rows: Vec<f32> = Vec::new();
     for vector in vectors.step_by(step) {
@@ -100,19 +150,53 @@ fn principal<'a>(dim: usize, vectors: impl ExactSizeIterator<Item = &'a [f32]>) 
     let rows = MatRef::from_row_major_slice(&rows, rows.len() / dim, dim);
     let mut moments = Mat::<f32>::zeros(dim, dim);
     matmul(moments.as_mut(), Accum::Replace, rows.transpose(), rows, 1.0, Par::Seq);
-    let (sizes, columns) = eigen(&moments)?;
-    let all: f32 = sizes.iter().sum();
-    let mut held = 0.0;
-    let needed = 1 + sizes.iter().rev().position(|size| {
-        held += size;
-        held >= SHARE * all
-    })?;
-    let kept = needed.next_multiple_of(GROUP);
-    let is_worth_it = 2 * kept <= dim && all.is_normal();
-    is_worth_it.then(|| {
-        let axes = (0..dim).rev().take(kept);
-        axes.flat_map(|k| (0..dim).map(|place| f64::from(columns[(place, k)])).collect::<Vec<_>>()).collect()
-    })
+    (rows.nrows() > 0).then_some(moments)
+}
+
+/// Sizes and directions, row by row, of the principal axes of second moments, the greatest first.
+fn principal(moments: &Mat<f32>) -> Option<(Vec<f64>, Vec<f64>)> {
+    let dim = moments.nrows();
+    let (sizes, columns) = eigen(moments)?;
+    let sizes = sizes.into_iter().rev().map(f64::from).collect();
+    let mut rows: Vec<f64> = (0..dim)
+        .rev()
+        .flat_map(|k| (0..dim).map(move |place| (place, k)))
+        .map(|(place, k)| f64::from(columns[(place, k)]))
+        .collect();
+    // They are orthogonal to single precision. Twice is enough: what the first time leaves is of the size of roundings.
+    for _ in 0..2 {
+        make_orthogonal(&mut rows, dim);
+    }
+    Some((sizes, rows))
+}
+
+/// Takes from each row what it has of those before it, and makes it 1 long (Gram-Schmidt).
+fn make_orthogonal(rows: &mut [f64], dim: usize) {
+    for k in 0..dim {
+        let (before, row) = rows.split_at_mut(k * dim);
+        let row = &mut row[..dim];
+        for other in before.chunks_exact(dim) {
+            let common: f64 = other.iter().zip(&*row).map(|(a, b)| a * b).sum();
+            row.iter_mut().zip(other).for_each(|(x, y)| *x -= common * y);
+        }
+        let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+        row.iter_mut().for_each(|x| *x /= length);
+    }
+}
+
+/// `a b` of tables of `dim` rows.
+fn product(a: &[f64], b: &[f64], dim: usize) -> Vec<f64> {
+    let mut out = vec![0.0; dim * dim];
+    for (out, a) in out.chunks_exact_mut(dim).zip(a.chunks_exact(dim)) {
+        for (x, b) in a.iter().zip(b.chunks_exact(dim)) {
+            out.iter_mut().zip(b).for_each(|(out, y)| *out += x * y);
+        }
+    }
+    out
+}
+
+fn transposed(table: &[f64], dim: usize) -> Vec<f64> {
+    (0..dim * dim).map(|place| table[place % dim * dim + place / dim]).collect()
 }
 
 #[cfg(test)]
@@ -123,34 +207,69 @@ mod tests {
         (place as f32 * 0.618).sin() + 0.3 * (place as f32 * 12.9).sin()
     }
 
-    #[test]
-    fn few_axes_hold_vectors_of_few_directions_and_many_need_all_places() {
-        // Three directions of 32 places, and a little of everything.
-        let direction = |number: usize| (0..32).map(move |place| wave(number * 97 + place));
-        let mut low = Vec::new();
+    fn square(values: &[f64]) -> f64 {
+        values.iter().map(|x| x * x).sum()
+    }
+
+    /// Vectors of three directions of 32 places, and a little of everything.
+    fn of_three(seed: usize, size: f32) -> Vec<f32> {
+        let direction = |number: usize| (0..32).map(move |place| wave((seed + number) * 97 + place));
+        let mut rows = Vec::new();
         for item in 0..200 {
-            let mut vector: Vec<f32> = (0..32).map(|place| 0.05 * wave(item * 31 + place * 7)).collect();
+            let mut row: Vec<f32> = (0..32).map(|place| 0.05 * wave(item * 31 + place * 7)).collect();
             for number in 0..3 {
-                let size = wave(item * 3 + number);
-                vector.iter_mut().zip(direction(number)).for_each(|(x, u)| *x += size * u);
+                let size = size * wave(item * 3 + number);
+                row.iter_mut().zip(direction(number)).for_each(|(x, u)| *x += size * u);
             }
-            low.push(vector);
+            rows.extend(row);
         }
-        let of = |vectors: &[Vec<f32>]| Axes::principal(32, vectors.iter().map(Vec::as_slice));
-        let axes = of(&low).unwrap();
-        assert_eq!((axes.len(), axes.dim()), (8, 32));
-        for vector in &low {
-            let along = axes.along(vector);
-            let rest = axes.rest(vector, &along);
-            let square = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>();
-            let whole: f64 = vector.iter().map(|&x| f64::from(x).powi(2)).sum();
-            assert!((square(&along) + square(&rest) - whole).abs() < 1e-5 * whole);
-            assert!(square(&rest) < 0.2 * whole);
+        rows
+    }
+
+    #[test]
+    fn products_are_those_of_coordinates_and_few_say_most() {
+        let (vectors, questions) = (of_three(0, 1.0), of_three(50, 30.0));
+        for asked in [&questions[..], &[]] {
+            let axes = Axes::telling(32, vectors.chunks_exact(32), asked).unwrap();
+            assert_eq!((axes.n_few(), axes.dim()), (8, 32));
+            let asked = if asked.is_empty() { &vectors } else { &questions };
+            for (vector, question) in vectors.chunks_exact(32).zip(asked.chunks_exact(32)) {
+                let (y, z) = (axes.of_vector(vector), axes.of_question(question));
+                let pairs = || vector.iter().zip(question).map(|(&e, &q)| f64::from(e) * f64::from(q));
+                let product: f64 = y.iter().zip(&z).map(|(y, z)| y * z).sum();
+                let size: f64 = pairs().map(f64::abs).sum();
+                assert!((product - pairs().sum::<f64>()).abs() < 1e-12 * size, "{product}");
+                assert!(square(&y[8..]) < 0.2 * square(&y));
+                let length = vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                assert!(length <= axes.stretch() * square(&y).sqrt());
+            }
         }
-        let units: Vec<Vec<f32>> =
-            (0..32).map(|own| (0..32).map(|place| f32::from(u8::from(own == place))).collect()).collect();
-        for vectors in [units, Vec::new(), vec![vec![f32::NAN; 32]]] {
-            assert!(of(&vectors).is_none());
+    }
+
+    /// Items differ by all places alike; questions ask of four.
+    #[test]
+    fn what_nobody_asks_of_says_little() {
+        let vectors: Vec<f32> = (0..500 * 32).map(|place| wave(place * place % 7_919)).collect();
+        let questions: Vec<f32> = (0..100)
+            .flat_map(|row| {
+                (0..32).map(move |place| if place < 4 { wave(row * 37 + place * 5) } else { 0.0 })
+            })
+            .collect();
+        assert!(Axes::telling(32, vectors.chunks_exact(32), &[]).is_none());
+        let axes = Axes::telling(32, vectors.chunks_exact(32), &questions).unwrap();
+        assert_eq!(axes.n_few(), 8);
+    }
+
+    #[test]
+    fn where_few_say_little_places_have_to_do() {
+        let units: Vec<f32> =
+            (0..32 * 32).map(|place| f32::from(u8::from(place / 32 == place % 32))).collect();
+        let of = |vectors: &[f32]| Axes::telling(32, vectors.chunks_exact(32), &[]);
+        for vectors in [&units[..], &[], &[f32::NAN; 32]] {
+            assert!(of(vectors).is_none());
         }
+        let places = Axes::places(3);
+        assert_eq!(places.of_vector(&[1.0, 2.0]), [1.0, 2.0, 0.0]);
+        assert_eq!((places.n_few(), places.stretch()), (3, 1.0));
     }
 }

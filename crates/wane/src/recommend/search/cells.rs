@@ -11,7 +11,7 @@ use rand::seq::index;
 use rayon::prelude::*;
 
 use super::dot::dot;
-use super::exact::ExactIndex;
+use super::exact::{ExactIndex, Usual};
 use super::offsets::ItemOffsets;
 use super::rows::Rows;
 use crate::error::Result;
@@ -69,7 +69,7 @@ struct Centres {
 impl Centres {
     fn new(centres: Vec<f32>, dim: usize) -> Result<Self> {
         let offsets: Vec<f32> = centres.chunks_exact(dim).map(|centre| -0.5 * dot(centre, centre)).collect();
-        let index = ExactIndex::new(centres, dim, &offsets)?;
+        let index = ExactIndex::new(centres, dim, Usual { offsets: &offsets, ..Usual::default() })?;
         Ok(Self { offsets: index.offsets(&offsets), index })
     }
 

@@ -1,21 +1,21 @@
 //! Vectors rounded to a byte per place, and a bound that no score exceeds.
 //!
-//! A vector `e` is kept as `step * c`: integers `c` of -127 to 127 along a few [`Axes`] `u` that hold most of all vectors' length,
-//! `step = max |u_k . e| / 127`, and the length `rest = |e'|` of what they leave, `e' = e - step sum_k c_k u_k`. With `p_k = u_k . q`
-//! and `q' = q - sum_k p_k u_k` a score is
+//! With the coordinates `y` of a vector and `z` of a question ([`Axes`]) a vector is kept as `step * c`: integers `c` of -127 to 127 for the
+//! few coordinates that say most, `step = max |y_k| / 127` of those, and the length `rest` of the other coordinates `y'`. With `r = y - step c` of the few
+//! a score is
 //!
-//! `q . e = step (c . p) + q' . e' + sum_k p_k (u_k . e') <= step (c . p) + |q'| rest + |p| |u . e'|`
+//! `q . e = y . z = step (c . z) + r . z + y' . z' <= step (c . z) + |r| |z| + rest |z'|`
 //!
-//! by Cauchy-Schwarz, whatever the axes; good ones make the bound narrow (Teflioudi and Gemulla, "Exact and Approximate Maximum Inner
-//! Product Search with LEMP", TODS 2016; Li and others, "FEXIPRO", SIGMOD 2017). Along the axes little is left of `e'`, what rounding
-//! took: `|u . e'| <= worst * step`, with the greatest such ratio of all vectors. `p` is rounded likewise, to 16 bits, to `step_q c_q`:
-//! another `|p - step_q c_q| |step c|`, where `|step c| <= 127 * sqrt(axes) * step`. Where all places are axes nothing but roundings is
-//! left, and `q . e' <= |q| rest` says it better.
+//! by Cauchy-Schwarz, whatever the coordinates; good ones make the bound narrow (Teflioudi and Gemulla, "Exact and Approximate Maximum Inner
+//! Product Search with LEMP", TODS 2016; Li and others, "FEXIPRO", SIGMOD 2017). Rounding takes little:
+//! `|r| <= worst * step`, with the greatest such ratio of all vectors. `z` is rounded likewise, to 16 bits, to `step_q c_q`:
+//! another `|z - step_q c_q| |step c|`, where `|step c| <= 127 * sqrt(coordinates) * step`. Where all coordinates are kept, `|r|` itself takes the
+//! place of the `rest`.
 //!
-//! Vectors are kept along few axes, where few say most, and along all: the few exclude most vectors, and what they do not exclude is
-//! looked at along all. Before either, whole blocks of vectors are excluded by the boxes in which they lie: with `lo_k <= u_k . e <= hi_k`
-//! for all of a block, `sum_k p_k (u_k . e) <= sum_k max(p_k, 0) hi_k + min(p_k, 0) lo_k`. So a box is to the bound what a vector with two
-//! places along each axis is, rounded outwards, and its `rest` is the greatest of its vectors.
+//! Vectors are kept by few coordinates, where few say most, and by all places: the few exclude most vectors, and what they do not exclude is
+//! looked at by all. Before either, whole blocks of vectors are excluded by the boxes in which they lie: with `lo_k <= y_k <= hi_k`
+//! for all of a block, `sum_k y_k z_k <= sum_k max(z_k, 0) hi_k + min(z_k, 0) lo_k`. So a box is to the bound what a vector with two
+//! places for each coordinate is, rounded outwards, and its `rest` is the greatest of its vectors.
 //!
 //! So `bound = step * (step_q * (c_q . c) + a) + b * rest`, where `a` and `b` depend on the question only. They also hold what floats
 //! lose: in `dot`, which is off by at most `(dim + 4) * 2^-24 * |q| |e|`, and in the bound itself. Steps and lengths are at least 1e-18,
@@ -74,24 +74,24 @@ struct PairCodes([i8; 2 * LANES]);
 #[derive(Debug, Clone)]
 pub(super) struct Codes {
     n_rows: usize,
-    /// The boxes of blocks, along the first level's axes.
+    /// The boxes of blocks, by the first level's coordinates.
     boxes: Option<Level>,
     /// The roughest first; each excludes what it can.
     levels: Vec<Level>,
 }
 
-/// Vectors or boxes along some axes.
+/// Vectors or boxes by some coordinates.
 #[derive(Debug, Clone)]
 struct Level {
     axes: Arc<Axes>,
-    /// Places along each axis: 1 of a vector, 2 of a box.
+    /// Places for each coordinate: 1 of a vector, 2 of a box.
     sides: usize,
     pairs: usize,
     /// `pairs` in a row for each block.
     codes: Vec<PairCodes>,
     /// One per block.
     errors: Vec<Errors>,
-    /// Of all vectors, the most that rounding left along the axes, in steps.
+    /// Of all vectors, the most that rounding left of the few coordinates, in steps.
     worst: f64,
 }
 
@@ -129,7 +129,7 @@ struct LevelQuery {
 }
 
 impl Codes {
-    /// Rounds vectors along axes, the fewest first.
+    /// Rounds vectors by coordinates, the fewest first.
     pub(super) fn new<'a>(
         axes: &[Arc<Axes>],
         n_rows: usize,
@@ -195,14 +195,14 @@ impl Codes {
 type Put<'a> = dyn FnMut(usize, i8) + 'a;
 
 impl Level {
-    /// Rounds rows, each by giving the codes of its places, `sides` for each axis, to what it is called with.
+    /// Rounds rows, each by giving the codes of its places, `sides` for each coordinate, to what it is called with.
     fn new(
         axes: &Arc<Axes>,
         sides: usize,
         n_rows: usize,
         round: impl Fn(usize, &mut Put<'_>) -> Rounded + Sync,
     ) -> Self {
-        let (pairs, blocks) = ((sides * axes.len()).div_ceil(2), n_rows.div_ceil(LANES));
+        let (pairs, blocks) = ((sides * axes.n_few()).div_ceil(2), n_rows.div_ceil(LANES));
         let mut codes = vec![PairCodes([0; 2 * LANES]); pairs * blocks];
         let rounded: Vec<(Errors, f64)> = codes
             .par_chunks_exact_mut(pairs)
@@ -237,10 +237,11 @@ impl Level {
             let codes = vec![[0; 2]; self.pairs];
             return LevelQuery { codes, step: 0.0, per_step: 0.0, per_rest: f32::INFINITY };
         }
-        let along = axes.along(query);
-        let places = match self.sides {
-            1 => along.clone(),
-            _ => along.iter().flat_map(|p| [p.max(0.0), p.min(0.0)]).collect(),
+        let coordinates = axes.of_question(query);
+        let (few, others) = coordinates.split_at(axes.n_few());
+        let places: Vec<f64> = match self.sides {
+            1 => few.to_vec(),
+            _ => few.iter().flat_map(|z| [z.max(0.0), z.min(0.0)]).collect(),
         };
         let most = f64::from(i32::MAX) / (ITEM_CODES * (2 * self.pairs) as f64);
         let step = step_of(&places, most.min(f64::from(i16::MAX)).floor());
@@ -251,16 +252,17 @@ impl Level {
             codes[place / 2][place % 2] = code as i16;
             lost += (value - f64::from(step) * code).powi(2);
         }
-        let (size, lost) = (self::length(along.iter().copied()), lost.sqrt());
-        let (rest, left) = match axes.are_places() {
-            true => (length, 0.0),
-            false => (self::length(axes.rest(query, &along).into_iter()), self.worst * size),
+        let (size, lost) = (self::length(few.iter().copied()), lost.sqrt());
+        let (rest, left) = match others {
+            [] => (size, 0.0),
+            _ => (self::length(others.iter().copied()), self.worst * size),
         };
         let float_error = (axes.dim() as f64 + 16.0) * ROUNDING;
         let longest_codes = ITEM_CODES * (places.len() as f64).sqrt();
-        let per_step = longest_codes * (lost + float_error * (axes.stretch() * length + size + lost))
-            + left * (1.0 + float_error);
-        let per_rest = rest * (1.0 + float_error) + float_error * length + SHORTEST;
+        let longest = axes.stretch() * length;
+        let per_step =
+            longest_codes * (lost + float_error * (longest + size + lost)) + left * (1.0 + float_error);
+        let per_rest = rest * (1.0 + float_error) + float_error * longest + SHORTEST;
         LevelQuery { codes, step, per_step: (per_step * MARGIN) as f32, per_rest: (per_rest * MARGIN) as f32 }
     }
 }
@@ -269,56 +271,56 @@ impl Level {
 struct Rounded {
     step: f32,
     rest: f32,
-    /// Along the axes, in steps.
+    /// Of the few coordinates, in steps.
     left: f64,
 }
 
 /// Of what is too long, or no number.
 const BOUNDLESS: Rounded = Rounded { step: 0.0, rest: f32::INFINITY, left: 0.0 };
 
-/// Gives the codes of a vector along the axes to `put`.
+/// Gives the codes of a vector to `put`.
 fn round_vector(axes: &Axes, vector: &[f32], put: &mut Put<'_>) -> Rounded {
     let length = length(vector.iter().copied().map(f64::from));
     if length.is_nan() || length > LONGEST {
         return BOUNDLESS;
     }
-    let mut along = axes.along(vector);
-    let step = of_half(half_above(step_of(&along, ITEM_CODES).max((FINEST * length) as f32)));
-    for (place, value) in along.iter_mut().enumerate() {
-        let code = (*value / f64::from(step)).round().clamp(-ITEM_CODES, ITEM_CODES);
+    let coordinates = axes.of_vector(vector);
+    let (few, others) = coordinates.split_at(axes.n_few());
+    let step = of_half(half_above(step_of(few, ITEM_CODES).max((FINEST * length) as f32)));
+    let mut left = 0.0;
+    for (place, &value) in few.iter().enumerate() {
+        let code = (value / f64::from(step)).round().clamp(-ITEM_CODES, ITEM_CODES);
         put(place, code as i8);
-        *value = f64::from(step) * code;
+        left += (value - f64::from(step) * code).powi(2);
     }
-    let rest = axes.rest(vector, &along);
-    let left = self::length(axes.along(&rest).into_iter()) / f64::from(step);
-    let rest = (self::length(rest.into_iter()) + SHORTEST) * MARGIN;
-    Rounded { step, rest: rest as f32, left }
+    let left = left.sqrt();
+    let rest = if others.is_empty() { left } else { self::length(others.iter().copied()) };
+    Rounded { step, rest: ((rest + SHORTEST) * MARGIN) as f32, left: left / f64::from(step) }
 }
 
-/// Gives the codes of the box in which some vectors lie to `put`: of each axis the upper and the lower side.
+/// Gives the codes of the box in which some vectors lie to `put`: for each coordinate the upper and the lower side.
 fn round_box<'a>(axes: &Axes, vectors: impl Iterator<Item = &'a [f32]>, put: &mut Put<'_>) -> Rounded {
-    let mut sides = vec![[f64::NEG_INFINITY, f64::INFINITY]; axes.len()];
-    let (mut longest, mut rest, mut left) = (0.0f64, 0.0f64, 0.0f64);
+    let mut sides = vec![[f64::NEG_INFINITY, f64::INFINITY]; axes.n_few()];
+    let (mut longest, mut rest) = (0.0f64, 0.0f64);
     for vector in vectors {
         let length = length(vector.iter().copied().map(f64::from));
         if length.is_nan() || length > LONGEST {
             return BOUNDLESS;
         }
-        let along = axes.along(vector);
-        for ([upper, lower], &value) in sides.iter_mut().zip(&along) {
+        let coordinates = axes.of_vector(vector);
+        let (few, others) = coordinates.split_at(axes.n_few());
+        for ([upper, lower], &value) in sides.iter_mut().zip(few) {
             (*upper, *lower) = (upper.max(value), lower.min(value));
         }
-        let beside = axes.rest(vector, &along);
-        left = left.max(self::length(axes.along(&beside).into_iter()));
-        (longest, rest) = (longest.max(length), rest.max(self::length(beside.into_iter())));
+        (longest, rest) = (longest.max(length), rest.max(self::length(others.iter().copied())));
     }
     let step = of_half(half_above(step_of(sides.as_flattened(), ITEM_CODES).max((FINEST * longest) as f32)));
-    for (axis, [upper, lower]) in sides.into_iter().enumerate() {
+    for (place, [upper, lower]) in sides.into_iter().enumerate() {
         // Outwards; what the division may lose is far below the floats' error.
-        put(2 * axis, (upper / f64::from(step)).ceil().clamp(-ITEM_CODES, ITEM_CODES) as i8);
-        put(2 * axis + 1, (lower / f64::from(step)).floor().clamp(-ITEM_CODES, ITEM_CODES) as i8);
+        put(2 * place, (upper / f64::from(step)).ceil().clamp(-ITEM_CODES, ITEM_CODES) as i8);
+        put(2 * place + 1, (lower / f64::from(step)).floor().clamp(-ITEM_CODES, ITEM_CODES) as i8);
     }
-    Rounded { step, rest: ((rest + SHORTEST) * MARGIN) as f32, left: left / f64::from(step) }
+    Rounded { step, rest: ((rest + SHORTEST) * MARGIN) as f32, left: 0.0 }
 }
 
 fn step_of(values: &[f64], most: f64) -> f32 {

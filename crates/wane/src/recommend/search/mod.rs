@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use approximate::ApproximateIndex;
 pub(super) use dot::dot;
-pub use exact::ExactIndex;
+pub use exact::{ExactIndex, Usual};
 pub use offsets::ItemOffsets;
 
 use crate::error::Result;
@@ -37,17 +37,17 @@ impl SearchIndex {
     /// Up to so many items the search is exact: that takes half a millisecond with 64 numbers per item.
     pub const EXACT_ITEMS: usize = 200_000;
 
-    /// An index of vectors of `dim` numbers, one after another in the order of items; `offsets` and `seed` as for
+    /// An index of vectors of `dim` numbers, one after another in the order of items; `usual` and `seed` as for
     /// [`ApproximateIndex::build`].
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) when `dim` is not 1 to 65,536, or does not divide the numbers.
-    pub fn build(vectors: impl Into<Arc<[f32]>>, dim: usize, offsets: &[f32], seed: u64) -> Result<Self> {
+    pub fn build(vectors: impl Into<Arc<[f32]>>, dim: usize, usual: Usual<'_>, seed: u64) -> Result<Self> {
         let vectors = vectors.into();
         if dim > 0 && vectors.len() / dim > Self::EXACT_ITEMS {
-            return Ok(Self::Approximate(ApproximateIndex::build(vectors, dim, offsets, seed)?));
+            return Ok(Self::Approximate(ApproximateIndex::build(vectors, dim, usual, seed)?));
         }
-        Ok(Self::Exact(ExactIndex::new(vectors, dim, offsets)?))
+        Ok(Self::Exact(ExactIndex::new(vectors, dim, usual)?))
     }
 
     /// What is added to the scores, one per item, in the order of this index.
@@ -69,9 +69,9 @@ mod tests {
 
     #[test]
     fn picks_by_the_number_of_items() {
-        let build = |items: usize| SearchIndex::build(vec![1.0; items], 1, &vec![0.0; items], 1).unwrap();
+        let build = |items: usize| SearchIndex::build(vec![1.0; items], 1, Usual::default(), 1).unwrap();
         assert!(matches!(build(EXACT_ITEMS), SearchIndex::Exact(_)));
-        assert!(SearchIndex::build(vec![1.0; 3], 2, &[], 1).is_err());
+        assert!(SearchIndex::build(vec![1.0; 3], 2, Usual::default(), 1).is_err());
         let SearchIndex::Approximate(index) = build(EXACT_ITEMS + 1) else { panic!("exact") };
         let mut offsets = vec![0.0; EXACT_ITEMS + 1];
         offsets[12_345] = 1.0;

@@ -15,16 +15,23 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
 use super::TraceModel;
 use super::past::Past;
-use crate::events::{ItemId, Timestamp};
+use crate::events::{EventTypeId, History, ItemId, Timestamp};
 use crate::recommend::search::dot;
 use crate::recommend::top_k::top_touched;
-use crate::recommend::{ItemOffsets, Query, Scored, Scores, SearchIndex};
+use crate::recommend::{ItemOffsets, Query, Scored, Scores, SearchIndex, Usual};
 use crate::wide::wide;
 
-/// Seed of the cells of an approximate index.
+/// Seed of the cells of an approximate index, and of made-up users.
 const SEED: u64 = 1;
+/// Made-up users.
+const QUESTIONS: usize = 300;
+/// How many events they have, by turns.
+const LENGTHS: [usize; 3] = [2, 20, 200];
 
 /// What searching needs beside the model, made by the first question that needs it: training never pays for it.
 #[derive(Debug, Clone, Default)]
@@ -161,7 +168,34 @@ impl TraceModel {
 
     fn build_index(&self) -> Option<SearchIndex> {
         let offsets = self.offsets_by_item(Timestamp::from_millis(i64::MAX));
-        SearchIndex::build(Arc::clone(&self.vectors), self.weights.shape.dim, &offsets, SEED).ok()
+        let usual = Usual { offsets: &offsets, questions: &self.usual_questions() };
+        SearchIndex::build(Arc::clone(&self.vectors), self.weights.shape.dim, usual, SEED).ok()
+    }
+
+    /// Questions of made-up users, for whom an index is made: histories of events that there were, few and many, asked at once and long after.
+    fn usual_questions(&self) -> Vec<f32> {
+        let mut random = StdRng::seed_from_u64(SEED);
+        let (Some(first), Some(last)) = (self.events.first(), self.events.last()) else {
+            return Vec::new();
+        };
+        let long_after = last.0.plus_days(last.0.days_since(first.0).max(1.0));
+        let types = u8::try_from(self.weights.shape.types).unwrap_or(u8::MAX);
+        let mut questions = Vec::new();
+        for number in 0..QUESTIONS {
+            let n_events = LENGTHS[number % LENGTHS.len()];
+            let mut places: Vec<usize> =
+                (0..n_events).map(|_| random.random_range(0..self.events.len())).collect();
+            places.sort_unstable();
+            let (times, items): (Vec<_>, Vec<_>) = places.iter().map(|&place| self.events[place]).unzip();
+            let types: Vec<_> =
+                (0..n_events).map(|_| EventTypeId(random.random_range(0..types.max(1)))).collect();
+            let Ok(history) = History::new(&items, &times, &types) else { continue };
+            for as_of in [times[n_events - 1], long_after] {
+                let past = self.past(&Query { history, as_of, candidates: None });
+                questions.extend(self.mixed(&past.state, |_| 1.0));
+            }
+        }
+        questions
     }
 }
 
@@ -183,7 +217,6 @@ fn apart<T: Send>(work: impl FnOnce() -> Option<T> + Send) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{EventTypeId, History};
     use crate::interest::{Features, Relation};
     use crate::recommend::sums::Sums;
     use crate::recommend::{ApproximateIndex, Goal, Recommender, score_all};
@@ -225,7 +258,13 @@ mod tests {
         let popularity = PopularityTable::new(&events, ITEMS, &[f32::INFINITY]);
         let model = TraceModel::new(weights, &Features::default(), links, popularity, events, Goal::NextItem);
         let offsets = model.offsets_by_item(Timestamp::from_millis(i64::MAX));
-        let index = ApproximateIndex::build(Arc::clone(&model.vectors), DIM, &offsets, SEED).unwrap();
+        let index = ApproximateIndex::build(
+            Arc::clone(&model.vectors),
+            DIM,
+            Usual { offsets: &offsets, ..Usual::default() },
+            SEED,
+        )
+        .unwrap();
         let index = OnceLock::from(Some(SearchIndex::Approximate(index)));
         TraceModel { searching: Searching { index, ..Searching::default() }, ..model }
     }
