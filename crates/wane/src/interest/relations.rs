@@ -1,8 +1,12 @@
 //! Directed, named item-item links in compressed sparse rows.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::events::ItemId;
+
+/// Targets, or weights, in a line of the cache.
+const LINKS_OF_LINE: usize = 16;
 
 /// A directed, named link between items: `complement`, `substitute`, `covisit`, ...
 #[derive(Debug, Clone, PartialEq)]
@@ -139,10 +143,29 @@ impl Relation {
 
     /// Items that `item` links to, with their weights; empty for an unknown item.
     pub fn neighbours(&self, item: ItemId) -> impl ExactSizeIterator<Item = (ItemId, f32)> + '_ {
-        let Links { offsets, targets, weights } = &*self.links;
+        let Links { targets, weights, .. } = &*self.links;
+        let row = self.row(item);
+        targets[row.clone()].iter().copied().zip(weights[row].iter().copied())
+    }
+
+    /// Has the links of items brought near the core. Their rows lie far apart in memory; here nothing waits for what is read, so that
+    /// many are on their way at once.
+    pub(crate) fn fetch(&self, items: impl Iterator<Item = ItemId>) {
+        let Links { targets, weights, .. } = &*self.links;
+        let mut sum = 0;
+        for item in items {
+            // One link of each line of the cache.
+            for place in self.row(item).step_by(LINKS_OF_LINE) {
+                sum ^= targets[place].0 ^ weights[place].to_bits();
+            }
+        }
+        std::hint::black_box(sum);
+    }
+
+    fn row(&self, item: ItemId) -> Range<usize> {
+        let Links { offsets, targets, .. } = &*self.links;
         let bound = |place: usize| offsets.get(place).copied().unwrap_or(targets.len());
-        let range = bound(item.index())..bound(item.index() + 1);
-        targets[range.clone()].iter().copied().zip(weights[range].iter().copied())
+        bound(item.index())..bound(item.index() + 1)
     }
 }
 

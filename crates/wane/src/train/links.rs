@@ -143,6 +143,16 @@ impl Link {
         links.iter().find_map(Self::departments).map_or(&[], Departments::names)
     }
 
+    /// Has what items speak for brought near the core: see [`Relation::fetch`].
+    pub(crate) fn fetch(&self, items: impl Iterator<Item = ItemId>) {
+        match &self.rows {
+            LinkRows::Repeat(_) => {}
+            LinkRows::Given(relation) | LinkRows::Mined { mined: Mined { relation, .. }, .. } => {
+                relation.fetch(items);
+            }
+        }
+    }
+
     /// The items that an item speaks for, each with its strength.
     pub fn strengths(&self, from: ItemId, mut speak: impl FnMut(ItemId, f32)) {
         match &self.rows {

@@ -201,10 +201,11 @@ impl TraceModel {
         for (r, link) in self.links.iter().enumerate() {
             sums.clear();
             only.unwrap_or_default().iter().for_each(|&item| sums.touch(item));
-            // Rows lie far apart in memory: read one after another, with nothing to be done between, many are on their way at once.
             told.clear();
             ends.clear();
-            for past in &past.events[..past.reached(link.reach)] {
+            let events = &past.events[..past.reached(link.reach)];
+            link.fetch(events.iter().map(|past| past.event.item));
+            for past in events {
                 // A history may hold items that came after the fit.
                 if past.event.item.index() < self.n_items() {
                     link.strengths(past.event.item, |to, strength| told.push((to, strength)));
