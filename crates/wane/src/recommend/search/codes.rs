@@ -543,23 +543,31 @@ impl<R: FnMut(usize) -> f32> Scan<'_, R> {
     }
 }
 
-/// The groups that promise most, the best first.
+/// The groups that promise most, the best first; of those that promise the same, the first.
 fn best_groups(promises: &[Lanes<f32>]) -> Vec<usize> {
-    // What promises no number may hold anything.
-    let most = |group: usize| {
-        promises[group].iter().fold(f32::NEG_INFINITY, |most, &promise| {
-            if promise.is_nan() { f32::INFINITY } else { most.max(promise) }
-        })
-    };
-    let mut groups: Vec<(f32, usize)> = (0..promises.len()).map(|group| (most(group), group)).collect();
-    let best_first =
-        |one: &(f32, usize), other: &(f32, usize)| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1));
-    if groups.len() > FIRST_GROUPS {
-        groups.select_nth_unstable_by(FIRST_GROUPS, best_first);
-        groups.truncate(FIRST_GROUPS);
+    let mut best: Vec<(f32, usize)> = Vec::with_capacity(FIRST_GROUPS + 1);
+    for (group, promise) in promises.iter().enumerate() {
+        let most = most_of(promise);
+        if best.len() < FIRST_GROUPS || best.last().is_some_and(|last| most > last.0) {
+            let place = best.partition_point(|own| own.0 >= most);
+            best.insert(place, (most, group));
+            best.truncate(FIRST_GROUPS);
+        }
     }
-    groups.sort_unstable_by(best_first);
-    groups.into_iter().map(|(_, group)| group).collect()
+    best.into_iter().map(|(_, group)| group).collect()
+}
+
+/// The greatest of some promises. What promises no number may hold anything. Halves are compared, as the machine does it best.
+fn most_of(promises: &Lanes<f32>) -> f32 {
+    let mut most = promises.map(|promise| if promise.is_nan() { f32::INFINITY } else { promise });
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            most[lane] = most[lane].max(most[lane + half]);
+        }
+        half /= 2;
+    }
+    most[0]
 }
 
 #[cfg(test)]
@@ -606,6 +614,21 @@ mod tests {
             prop_assert!(above >= value && (above <= value * (1.0 + 1.0 / 128.0) || value < f32::MIN_POSITIVE));
             prop_assert_eq!(half_above(above), half_above(value));
         }
+    }
+
+    #[test]
+    fn the_best_groups_come_first() {
+        let promises = |most: &[f32]| -> Vec<Lanes<f32>> {
+            let lanes = |(group, most): (usize, &f32)| {
+                std::array::from_fn(|lane| if lane == group * 5 % LANES { *most } else { f32::NEG_INFINITY })
+            };
+            most.iter().enumerate().map(lanes).collect()
+        };
+        let best = |most: &[f32]| best_groups(&promises(most));
+        assert_eq!(best(&[1.0, 3.0, -2.0, 3.0, f32::NAN, 0.5, 7.0]), [4, 6, 1, 3]);
+        assert_eq!(best(&[2.0, 2.0, 2.0, 2.0, 2.0]), [0, 1, 2, 3]);
+        assert_eq!(best(&[f32::NEG_INFINITY, 1.0]), [1, 0]);
+        assert!(best(&[]).is_empty());
     }
 
     #[test]

@@ -27,11 +27,12 @@ const MARGIN: f32 = 1.0001;
 
 /// The sights of the items that are explained.
 pub(super) struct Sights {
-    /// By scale, then item.
+    /// By item, then scale.
     values: Vec<f32>,
     /// The length of each.
     lengths: Vec<f32>,
     n_items: usize,
+    scales: usize,
     dim: usize,
 }
 
@@ -51,7 +52,7 @@ struct Part<'a> {
 struct Shares {
     /// The items.
     open: Vec<usize>,
-    /// By scale, then item of the past, then item: products of vectors and sights.
+    /// By item of the past, then scale, then item: products of vectors and sights.
     products: Vec<[f32; LANES]>,
     /// Of one event.
     of_event: Vec<[f32; LANES]>,
@@ -72,28 +73,28 @@ impl TraceModel {
             // One that came after the fit has none.
             vectors.resize((place + 1) * dim, 0.0);
         }
-        let mut values = vec![0.0; n_items * mixing.len() / dim.max(1)];
-        let of_scales =
-            values.chunks_exact_mut((n_items * dim).max(1)).zip(mixing.chunks_exact((dim * dim).max(1)));
-        for ((sights, mixing), more) in of_scales.zip(familiarity.scales) {
-            product(
-                table_mut(sights, n_items, dim),
-                table(&vectors, n_items, dim),
-                table(mixing, dim, dim).transpose(),
-                Accum::Replace,
-            );
-            let familiar =
-                sights.chunks_exact_mut(dim.max(1)).zip(is_familiar).filter(|(_, is_familiar)| **is_familiar);
-            familiar.for_each(|(sight, _)| sight.iter_mut().for_each(|number| *number *= 1.0 + more));
+        let scales = self.basis.len();
+        let mut values = vec![0.0; n_items * scales * dim];
+        // One product for all scales: a product of its own for each would take longer to begin.
+        product(
+            table_mut(&mut values, n_items, scales * dim),
+            table(&vectors, n_items, dim),
+            table(mixing, scales * dim, dim).transpose(),
+            Accum::Replace,
+        );
+        let of_items = values.chunks_exact_mut((scales * dim).max(1)).zip(is_familiar);
+        for (sights, _) in of_items.filter(|(_, is_familiar)| **is_familiar) {
+            let of_scales = sights.chunks_exact_mut(dim.max(1)).zip(familiarity.scales);
+            of_scales.for_each(|(sight, more)| sight.iter_mut().for_each(|number| *number *= 1.0 + more));
         }
-        Sights { lengths: lengths(&values, dim), values, n_items, dim }
+        Sights { lengths: lengths(&values, dim), values, n_items, scales, dim }
     }
 }
 
 impl Sights {
     /// Those of an item, scale by scale.
     pub(super) fn of_item(&self, place: usize) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks_exact(self.dim.max(1)).skip(place).step_by(self.n_items.max(1))
+        self.values[place * self.scales * self.dim..].chunks_exact(self.dim.max(1)).take(self.scales)
     }
 
     /// What the vectors say for each item of all events together: `sum_m S_m . s_jm`.
@@ -134,7 +135,7 @@ impl Sights {
     /// What no share of a part's events exceeds.
     fn bound(&self, item: usize, part: &Part<'_>) -> f32 {
         let of_scales = part.scales.iter().zip(&part.most);
-        MARGIN * of_scales.map(|(scale, most)| most * self.lengths[scale * self.n_items + item]).sum::<f32>()
+        MARGIN * of_scales.map(|(scale, most)| most * self.lengths[item * self.scales + scale]).sum::<f32>()
     }
 }
 
@@ -160,20 +161,19 @@ impl Shares {
         let (dim, n_vectors) = (sights.dim, part.events.len());
         let groups = open.len().div_ceil(LANES);
         let n = groups * LANES;
-        let mut products = vec![[0.0; LANES]; part.scales.len() * n_vectors * groups];
-        let of_scales = products.chunks_exact_mut((n_vectors * groups).max(1)).zip(&part.scales);
-        let mut own = vec![0.0; n * dim];
-        for (products, scale) in of_scales {
+        let mut own = vec![0.0; part.scales.len() * n * dim];
+        for (own, scale) in own.chunks_exact_mut((n * dim).max(1)).zip(&part.scales) {
             for (own, item) in own.chunks_exact_mut(dim.max(1)).zip(&open) {
-                own.copy_from_slice(&sights.values[(scale * sights.n_items + item) * dim..][..dim]);
+                own.copy_from_slice(&sights.values[(item * sights.scales + scale) * dim..][..dim]);
             }
-            product(
-                table_mut(products.as_flattened_mut(), n_vectors, n),
-                table(part.vectors, n_vectors, dim),
-                table(&own, n, dim).transpose(),
-                Accum::Replace,
-            );
         }
+        let mut products = vec![[0.0; LANES]; n_vectors * part.scales.len() * groups];
+        product(
+            table_mut(products.as_flattened_mut(), n_vectors, part.scales.len() * n),
+            table(part.vectors, n_vectors, dim),
+            table(&own, part.scales.len() * n, dim).transpose(),
+            Accum::Replace,
+        );
         // Nothing is great where there is no item.
         let mut bars = vec![[f32::INFINITY; LANES]; groups];
         bars.as_flattened_mut().iter_mut().zip(&open).for_each(|(bar, item)| *bar = bar_of(&found[*item]));
@@ -199,15 +199,15 @@ impl Shares {
         wide(
             #[inline(always)]
             || {
-                let (groups, n_vectors) = (self.of_event.len(), part.events.len());
+                let groups = self.of_event.len();
                 let mut may_be_great = false;
                 let of_items = self.of_event.iter_mut().zip(&mut self.below).zip(&self.bars);
                 for (group, ((shares, below), bars)) in of_items.enumerate() {
                     // As values: of references the compiler does not know that they are apart.
                     let (mut own, mut lesser, bars) = ([0.0; LANES], *below, *bars);
                     for (number, &scale) in part.scales.iter().enumerate() {
-                        let (left, products) =
-                            (left[scale], self.products[(number * n_vectors + place) * groups + group]);
+                        let row = place * part.scales.len() + number;
+                        let (left, products) = (left[scale], self.products[row * groups + group]);
                         own.iter_mut().zip(products).for_each(|(share, product)| *share += left * product);
                     }
                     for ((share, bar), lesser) in own.iter().zip(bars).zip(&mut lesser) {
