@@ -65,38 +65,9 @@ impl Axes {
         }
         let vectors = moments(dim, vectors)?;
         let questions = moments(dim, questions.chunks_exact(dim));
-        let (asked, directions) = principal(questions.as_ref().unwrap_or(&vectors))?;
-        let mean = asked.iter().sum::<f64>() / dim as f64;
-        let factor = |size: &f64| ((1.0 - ANYWHERE) * size.max(0.0) / mean + ANYWHERE).sqrt();
-        let factors: Vec<f64> = asked.iter().map(factor).collect();
-        let scaled = |of: fn(f64) -> f64| {
-            let row = |(row, factor): (&[f64], &f64)| row.iter().map(|x| of(*factor) * x).collect::<Vec<_>>();
-            directions.chunks_exact(dim).zip(&factors).flat_map(row).collect::<Vec<f64>>()
-        };
-        let (stretched, shrunk) = (scaled(|factor| factor), scaled(f64::recip));
-        let vectors: Vec<f64> = vectors
-            .row_iter()
-            .flat_map(|row| row.iter().copied().map(f64::from).collect::<Vec<_>>())
-            .collect();
-        let vectors = product(&product(&stretched, &vectors, dim), &transposed(&stretched, dim), dim);
-        let (held, turns) =
-            principal(&Mat::from_fn(dim, dim, |row, column| vectors[row * dim + column] as f32))?;
-        let all: f64 = held.iter().sum();
-        let mut sum = 0.0;
-        let needed = 1 + held.iter().position(|size| {
-            sum += size;
-            sum >= SHARE * all
-        })?;
-        let n_few = needed.next_multiple_of(GROUP);
-        (2 * n_few <= dim && all.is_normal()).then(|| {
-            let of_questions = transposed(&product(&turns, &shrunk, dim), dim);
-            let turn = Turn {
-                of_vectors: transposed(&product(&turns, &stretched, dim), dim),
-                stretch: of_questions.iter().map(|x| x * x).sum::<f64>().sqrt(),
-                of_questions,
-            };
-            Self { dim, n_few, turn: Some(turn) }
-        })
+        let (turn, held) = Turn::of(&vectors, questions.as_ref().unwrap_or(&vectors), dim)?;
+        let n_few = how_many_hold(&held, SHARE)?.next_multiple_of(GROUP);
+        (2 * n_few <= dim).then_some(Self { dim, n_few, turn: Some(turn) })
     }
 
     /// Places of a vector.
@@ -137,8 +108,43 @@ impl Axes {
     }
 }
 
+impl Turn {
+    /// By the second moments of vectors and of questions, with what each coordinate holds of the vectors' squared lengths.
+    fn of(vectors: &[f64], questions: &[f64], dim: usize) -> Option<(Self, Vec<f64>)> {
+        let (asked, directions) = principal(questions, dim)?;
+        let mean = asked.iter().sum::<f64>() / dim as f64;
+        let factor = |size: f64| ((1.0 - ANYWHERE) * size.max(0.0) / mean + ANYWHERE).sqrt();
+        let (mut stretched, mut shrunk) = (directions.clone(), directions);
+        let rows = stretched.chunks_exact_mut(dim).zip(shrunk.chunks_exact_mut(dim));
+        for ((stretched, shrunk), size) in rows.zip(asked) {
+            stretched.iter_mut().for_each(|x| *x *= factor(size));
+            shrunk.iter_mut().for_each(|x| *x /= factor(size));
+        }
+        let vectors = product(&product(&stretched, vectors, dim), &transposed(&stretched, dim), dim);
+        let (held, turns) = principal(&vectors, dim)?;
+        let of_questions = transposed(&product(&turns, &shrunk, dim), dim);
+        let turn = Self {
+            of_vectors: transposed(&product(&turns, &stretched, dim), dim),
+            stretch: of_questions.iter().map(|x| x * x).sum::<f64>().sqrt(),
+            of_questions,
+        };
+        Some((turn, held))
+    }
+}
+
+/// How many of some sizes, the greatest first, hold a share of all.
+fn how_many_hold(sizes: &[f64], share: f64) -> Option<usize> {
+    let all: f64 = sizes.iter().sum();
+    let mut sum = 0.0;
+    let last = sizes.iter().position(|size| {
+        sum += size;
+        sum >= share * all
+    });
+    last.filter(|_| all.is_normal()).map(|last| last + 1)
+}
+
 /// The second moments of some vectors' directions, if any has one.
-fn moments<'a>(dim: usize, vectors: impl ExactSizeIterator<Item = &'a [f32]>) -> Option<Mat<f32>> {
+fn moments<'a>(dim: usize, vectors: impl ExactSizeIterator<Item = &'a [f32]>) -> Option<Vec<f64>> {
     let step = vectors.len().div_ceil(LOOKED_AT).max(1);
     let mut rows: Vec<f32> = Vec::new();
     for vector in vectors.step_by(step) {
@@ -150,19 +156,16 @@ fn moments<'a>(dim: usize, vectors: impl ExactSizeIterator<Item = &'a [f32]>) ->
     let rows = MatRef::from_row_major_slice(&rows, rows.len() / dim, dim);
     let mut moments = Mat::<f32>::zeros(dim, dim);
     matmul(moments.as_mut(), Accum::Replace, rows.transpose(), rows, 1.0, Par::Seq);
-    (rows.nrows() > 0).then_some(moments)
+    let places = (0..dim * dim).map(|place| f64::from(moments[(place / dim, place % dim)]));
+    (rows.nrows() > 0).then(|| places.collect())
 }
 
 /// Sizes and directions, row by row, of the principal axes of second moments, the greatest first.
-fn principal(moments: &Mat<f32>) -> Option<(Vec<f64>, Vec<f64>)> {
-    let dim = moments.nrows();
-    let (sizes, columns) = eigen(moments)?;
+fn principal(moments: &[f64], dim: usize) -> Option<(Vec<f64>, Vec<f64>)> {
+    let (sizes, columns) = eigen(&Mat::from_fn(dim, dim, |row, column| moments[row * dim + column] as f32))?;
     let sizes = sizes.into_iter().rev().map(f64::from).collect();
-    let mut rows: Vec<f64> = (0..dim)
-        .rev()
-        .flat_map(|k| (0..dim).map(move |place| (place, k)))
-        .map(|(place, k)| f64::from(columns[(place, k)]))
-        .collect();
+    let places = (0..dim * dim).map(|place| (place % dim, dim - 1 - place / dim));
+    let mut rows: Vec<f64> = places.map(|place| f64::from(columns[place])).collect();
     // They are orthogonal to single precision. Twice is enough: what the first time leaves is of the size of roundings.
     for _ in 0..2 {
         make_orthogonal(&mut rows, dim);
