@@ -82,7 +82,7 @@ impl Engine {
         let shelf = Arc::new(Shelf::new(items));
         let recount = Recount::start(Arc::clone(&models), Arc::clone(&shelf), folder.to_owned());
         let told = Arc::clone(&models);
-        let writer = Writer::start(store, Arc::clone(&metrics), move |user| told.forget(user));
+        let writer = Writer::start(store, Arc::clone(&metrics), move |change| told.tell(change));
         Ok(Self {
             models,
             writer,
@@ -243,10 +243,11 @@ impl Engine {
         let model = self.models.of(asked.whose.key());
         let log = model.log();
         let (known, name) = match &asked.whose {
-            Whose::User(user) => {
-                (model.histories.of(user, log.n_items(), || self.read(log, user))?, user.as_str())
-            }
-            Whose::Session(events) => (Arc::new(Known::of(log, None, events)), ""),
+            Whose::User(user) => (
+                model.histories.of(user, log.n_items(), |former| self.read(log, user, former))?,
+                user.as_str(),
+            ),
+            Whose::Session(events) => (Arc::new(Known::of_session(log, events)), ""),
         };
         let own;
         let filter = match &asked.filter {
@@ -286,7 +287,7 @@ impl Engine {
         let fitted = interests::of(&model)?;
         let horizon = asked.horizon_within(fitted.days())?;
         let log = model.log();
-        let known = model.histories.of(user, log.n_items(), || self.read(log, user))?;
+        let known = model.histories.of(user, log.n_items(), |former| self.read(log, user, former))?;
         let question = InterestsAsked { at: asked.as_of, horizon, most: asked.k, with_curves: asked.curve };
         let (by, interests) = (fitted.by(), fitted.of(log, known.history(log)?, question));
         Ok(FoundInterests { model, by, horizon, interests })
@@ -371,9 +372,14 @@ impl Engine {
         }
     }
 
-    fn read(&self, log: &EventLog, user: &str) -> Result<Known> {
+    /// What is known of a user: all of it, or what a former reading knew with what came since.
+    fn read(&self, log: &EventLog, user: &str, former: Option<&Known>) -> Result<Known> {
+        if let Some(former) = former {
+            let newer = self.with_reader(|reader| reader.events_after(user, former.arrival()))?;
+            return Ok(former.grown(log, &newer));
+        }
         let (newer, is_erased) = self.with_reader(|reader| {
-            reader.at_one_moment(|reader| Ok((reader.events(user)?, reader.is_erased(user)?)))
+            reader.at_one_moment(|reader| Ok((reader.events_after(user, 0)?, reader.is_erased(user)?)))
         })?;
         let own = log.users().position(user).map(UserId).filter(|_| !is_erased);
         Ok(Known::of(log, own, &newer))

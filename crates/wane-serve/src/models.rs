@@ -27,6 +27,7 @@ use crate::interests::{self, Fitting};
 use crate::items::{Items, Said, Standing};
 use crate::metrics::Metrics;
 use crate::texts::{Described, Encoders, Texts};
+use crate::writer::Change;
 
 /// A model with the items of the day, none of which change, and the histories in its numbers.
 pub(crate) struct Model {
@@ -357,11 +358,14 @@ impl Models {
     }
 
     /// Something is new of a user. Models that may come back hear of it too.
-    pub(crate) fn forget(&self, user: &str) {
-        self.each(|model| model.histories.forget(user));
+    pub(crate) fn tell(&self, change: Change<'_>) {
+        self.each(|model| match change {
+            Change::Grew(user) => model.histories.grew(user),
+            Change::Erased(user) => model.histories.forget(user),
+        });
     }
 
-    /// Something is new of many users.
+    /// What is known of many users is so no more.
     pub(crate) fn forget_all(&self) {
         self.each(|model| model.histories.clear());
     }

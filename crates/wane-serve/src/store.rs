@@ -95,6 +95,14 @@ pub struct StoredEvent {
     pub event_id: Option<String>,
 }
 
+/// Events of a user that came after others, in the order of time, those of one moment in that of arrival.
+#[derive(Debug, Default)]
+pub(crate) struct NewerEvents {
+    pub(crate) events: Vec<StoredEvent>,
+    /// The number of that which came last. A user's events are numbered as they come; those of a request have no number.
+    pub(crate) last_arrival: Option<i64>,
+}
+
 /// What an erasure did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Erased {
@@ -333,20 +341,29 @@ impl Reader {
     /// The events of a user in the order of time, those of one moment in that of arrival; none where the user was erased and did nothing
     /// since.
     pub(crate) fn events(&self, user: &str) -> Result<Vec<StoredEvent>> {
+        Ok(self.events_after(user, 0)?.events)
+    }
+
+    /// Of these the ones that came after an arrival.
+    pub(crate) fn events_after(&self, user: &str, arrival: i64) -> Result<NewerEvents> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
-                "SELECT item, type, time, value, event_id FROM events WHERE user = ?1 ORDER BY time, arrival",
+                "SELECT item, type, time, value, event_id, arrival FROM events WHERE user = ?1 AND arrival > ?2
+                 ORDER BY time, arrival",
             )?;
-            let rows = statement.query_map([user], |row| {
-                Ok(StoredEvent {
+            let mut rows = statement.query(params![user, arrival])?;
+            let mut newer = NewerEvents::default();
+            while let Some(row) = rows.next()? {
+                newer.last_arrival = newer.last_arrival.max(Some(row.get(5)?));
+                newer.events.push(StoredEvent {
                     item: row.get(0)?,
                     event_type: row.get(1)?,
                     time: Timestamp::from_millis(row.get(2)?),
                     value: row.get(3)?,
                     event_id: row.get(4)?,
-                })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
+                });
+            }
+            Ok(newer)
         };
         read().map_err(|error: rusqlite::Error| Error::state(&self.path, &error))
     }

@@ -30,6 +30,15 @@ pub struct Appended {
     pub known: usize,
 }
 
+/// What is new of a user.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Change<'a> {
+    /// There are more events; those that there were are as they were.
+    Grew(&'a str),
+    /// There are none.
+    Erased(&'a str),
+}
+
 /// Where an answer goes.
 type Answer<T> = oneshot::Sender<Result<T>>;
 
@@ -71,10 +80,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `forget` is told of each user whose events have changed, before the request is answered.
-    pub(crate) fn start(store: Store, metrics: Arc<Metrics>, forget: impl Fn(&str) + Send + 'static) -> Self {
+    /// Starts the thread. `changed` is told of each user whose events have changed, before the request is answered.
+    pub(crate) fn start(
+        store: Store,
+        metrics: Arc<Metrics>,
+        changed: impl Fn(Change<'_>) + Send + 'static,
+    ) -> Self {
         let (sender, receiver) = channel();
-        let thread = std::thread::spawn(move || write(store, &receiver, &metrics, &forget));
+        let thread = std::thread::spawn(move || write(store, &receiver, &metrics, &changed));
         Self { work: Some(sender), thread: Some(thread) }
     }
 
@@ -124,7 +137,7 @@ impl Drop for Writer {
     }
 }
 
-fn write(mut store: Store, work: &Receiver<Work>, metrics: &Metrics, forget: &impl Fn(&str)) {
+fn write(mut store: Store, work: &Receiver<Work>, metrics: &Metrics, changed: &impl Fn(Change<'_>)) {
     // When nothing was owed, or it was last tried to pay.
     let mut paid = Instant::now();
     let mut next = wait(&mut store, work);
@@ -135,7 +148,7 @@ fn write(mut store: Store, work: &Receiver<Work>, metrics: &Metrics, forget: &im
                     Work::Keep(batch, answer) => Ok((batch, answer)),
                     other => Err(other),
                 };
-                keep(&mut store, gather((batch, answer), work, &mut next, same), metrics, forget);
+                keep(&mut store, gather((batch, answer), work, &mut next, same), metrics, changed);
             }
             Work::Other(work) => work(&mut store),
             Work::Erase(user, answer) => {
@@ -143,7 +156,7 @@ fn write(mut store: Store, work: &Receiver<Work>, metrics: &Metrics, forget: &im
                     Work::Erase(user, answer) => Ok((user, answer)),
                     other => Err(other),
                 };
-                erase(&mut store, gather((user, answer), work, &mut next, same), metrics, forget);
+                erase(&mut store, gather((user, answer), work, &mut next, same), metrics, changed);
             }
         }
         if store.owes() && paid.elapsed() > AT_LAST {
@@ -197,13 +210,13 @@ fn keep(
     store: &mut Store,
     together: Vec<(Batch, Answer<Appended>)>,
     metrics: &Metrics,
-    forget: &impl Fn(&str),
+    changed: &impl Fn(Change<'_>),
 ) {
     let (batches, answers): (Vec<Batch>, Vec<_>) = together.into_iter().unzip();
     let start = Instant::now();
     let counts = store.keep(&batches);
     metrics.committed(batches.iter().map(Batch::len).sum(), start.elapsed());
-    batches.iter().flat_map(Batch::users).for_each(forget);
+    batches.iter().flat_map(Batch::users).for_each(|user| changed(Change::Grew(user)));
     let known = |(batch, new): (&Batch, usize)| Appended { new, known: batch.len() - new };
     tell(answers.into_iter(), counts.map(|counts| batches.iter().zip(counts).map(known).collect()));
 }
@@ -212,11 +225,11 @@ fn erase(
     store: &mut Store,
     together: Vec<(String, Answer<Erased>)>,
     metrics: &Metrics,
-    forget: &impl Fn(&str),
+    changed: &impl Fn(Change<'_>),
 ) {
     let (users, answers): (Vec<String>, Vec<_>) = together.into_iter().unzip();
     let erased = store.erase_all(&users.iter().map(|user| &**user).collect::<Vec<_>>());
-    users.iter().for_each(|user| forget(user));
+    users.iter().for_each(|user| changed(Change::Erased(user)));
     metrics.erasures.inc_by(erased.as_ref().map_or(0, |erased| erased.len() as u64));
     tell(answers.into_iter(), erased);
 }
