@@ -79,7 +79,13 @@ fn settings_of_other_models_are_refused() {
         ),
         ("tokenizer.json", "\"[UNK]\": 1", "\"[UNK]\": 99999", "it has a token 99999"),
         ("tokenizer.json", "{", "[", "Copy the model's folder again"),
-        ("tokenizer.json", "\"decoder\": null", "\"decoder\": ?ull", "Copy the model's folder again"),
+        ("tokenizer.json", "\"decoder\": null", "\"decoder\": ?ull", "a part of it is damaged"),
+        (
+            "tokenizer.json",
+            "\"normalizer\": {",
+            "\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AA==\"}, \"other\": {",
+            "a part of it is damaged",
+        ),
     ];
     for (file, from, to, expected) in changes {
         let folder = copy("bert");

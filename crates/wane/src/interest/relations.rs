@@ -154,8 +154,9 @@ impl Relation {
         let Links { targets, weights, .. } = &*self.links;
         let mut sum = 0;
         for item in items {
-            // One link of each line of the cache.
-            for place in self.row(item).step_by(LINKS_OF_LINE) {
+            // One link of each line of the cache, wherever the row begins in its first.
+            let row = self.row(item);
+            for place in row.clone().step_by(LINKS_OF_LINE).chain(row.last()) {
                 sum ^= targets[place].0 ^ weights[place].to_bits();
             }
         }

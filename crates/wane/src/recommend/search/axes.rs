@@ -15,7 +15,7 @@ use faer::{Accum, Mat, MatRef, Par};
 
 use crate::interest::eigen;
 
-/// Of the squared length of all vectors, each made 1 long.
+/// Of the squared lengths of coordinates, of vectors that were made 1 long.
 const SHARE: f64 = 0.8;
 /// Coordinates come in so many.
 const GROUP: usize = 8;
@@ -23,6 +23,8 @@ const GROUP: usize = 8;
 const LOOKED_AT: usize = 10_000;
 /// Places at most: to find coordinates takes the cube of their number, and those of a vector the square.
 const MOST: usize = 256;
+/// What may be lost by the coordinates: far less than what single precision loses.
+const NEAR: f64 = 1e-9;
 /// So much of what is asked is taken to point anywhere.
 const ANYWHERE: f64 = 0.1;
 
@@ -128,7 +130,17 @@ impl Turn {
             stretch: of_questions.iter().map(|x| x * x).sum::<f64>().sqrt(),
             of_questions,
         };
-        Some((turn, held))
+        turn.is_sound(dim).then_some((turn, held))
+    }
+
+    /// Whether `G^T H = I`, which bounds rest on.
+    fn is_sound(&self, dim: usize) -> bool {
+        let both = product(&self.of_vectors, &transposed(&self.of_questions, dim), dim);
+        let is_near = |(place, x): (usize, &f64)| {
+            let unit = if place / dim == place % dim { 1.0 } else { 0.0 };
+            (x - unit).abs() <= NEAR
+        };
+        both.iter().enumerate().all(is_near)
     }
 }
 

@@ -18,7 +18,8 @@
 //! places for each coordinate is, rounded outwards, and its `rest` is the greatest of its vectors.
 //!
 //! So `bound = step * (step_q * (c_q . c) + a) + b * rest`, where `a` and `b` depend on the question only. They also hold what floats
-//! lose: in `dot`, which is off by at most `(dim + 4) * 2^-24 * |q| |e|`, and in the bound itself. Steps and lengths are at least 1e-18,
+//! lose: in `dot`, which is off by at most `(dim + 4) * 2^-24 * |q| |e|`, and in the bound itself. `|e| <= stretch |y| <= stretch (127 sqrt(coordinates)
+//! step + rest)`, so a part of it is in either; `G^T H = I` is near enough to lose far less. Steps and lengths are at least 1e-18,
 //! so that what is lost to underflow stays below `b * rest`; a vector or question that is longer than 1e18, or no number, has a `rest`
 //! or `b` of infinity, thus a bound that excludes nothing. Adding an offset rounds monotonically, so the bound of the dot product plus
 //! the offset bounds the score as it is computed, to the last bit.
@@ -263,7 +264,9 @@ impl Level {
         let per_step =
             longest_codes * (lost + float_error * (longest + size + lost)) + left * (1.0 + float_error);
         let per_rest = rest * (1.0 + float_error) + float_error * longest + SHORTEST;
-        LevelQuery { codes, step, per_step: (per_step * MARGIN) as f32, per_rest: (per_rest * MARGIN) as f32 }
+        // Upwards: of the least numbers the margin is less than half a place.
+        let per_step = ((per_step * MARGIN) as f32).next_up();
+        LevelQuery { codes, step, per_step, per_rest: (per_rest * MARGIN) as f32 }
     }
 }
 
@@ -271,7 +274,7 @@ impl Level {
 struct Rounded {
     step: f32,
     rest: f32,
-    /// Of the few coordinates, in steps.
+    /// What rounding left of the few coordinates, in steps.
     left: f64,
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Where few coordinates say most, items that are alike stand side by side (`order`), and no score of a block of sixteen exceeds a bound by
 //! the box in which their vectors lie and their greatest offset. So most blocks are passed over. Which coordinates say most depends on
-//! what is asked (`axes`): with a fitted model of 92,346 items, eight coordinates for its users' questions leave 60 to 240 of the 5,772
+//! what is asked (`axes`): with a fitted model of 92,346 items, eight coordinates for questions of made-up users leave 60 to 240 of the 5,772
 //! blocks, sixteen principal axes of the items alone 600 to 800. Boxes of many coordinates exclude next to nothing.
 //!
 //! The cost: two bytes per coordinate for each sixteen items, one for each item of the blocks that remain, and about two hundred rescored

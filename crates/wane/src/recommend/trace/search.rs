@@ -172,7 +172,8 @@ impl TraceModel {
         SearchIndex::build(Arc::clone(&self.vectors), self.weights.shape.dim, usual, SEED).ok()
     }
 
-    /// Questions of made-up users, for whom an index is made: histories of events that there were, few and many, asked at once and long after.
+    /// Questions of made-up users, for whom an index is made: few and many items, with their times, from the events of all, done in ways drawn
+    /// evenly; asked at once and long after.
     fn usual_questions(&self) -> Vec<f32> {
         let mut random = StdRng::seed_from_u64(SEED);
         let (Some(first), Some(last)) = (self.events.first(), self.events.last()) else {
