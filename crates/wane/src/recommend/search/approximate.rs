@@ -299,14 +299,15 @@ mod tests {
         (vectors, offsets)
     }
 
+    fn usual(offsets: &[f32]) -> Usual<'_> {
+        Usual { offsets, ..Usual::default() }
+    }
+
     #[test]
     fn finds_nearly_all_with_the_scores_of_an_exact_search() {
         let (vectors, offsets) = shop(20_000);
-        let exact =
-            ExactIndex::new(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() }).unwrap();
-        let index =
-            ApproximateIndex::build(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() }, 7)
-                .unwrap();
+        let exact = ExactIndex::new(vectors.clone(), DIM, usual(&offsets)).unwrap();
+        let index = ApproximateIndex::build(vectors.clone(), DIM, usual(&offsets), 7).unwrap();
         let (mut hits, seen) = (0, std::cell::Cell::new(0));
         let queries: Vec<_> = vectors.chunks_exact(DIM).step_by(199).collect();
         for query in &queries {
@@ -324,11 +325,8 @@ mod tests {
     #[test]
     fn a_filter_that_keeps_little_makes_the_search_exact() {
         let (vectors, offsets) = shop(5_000);
-        let exact =
-            ExactIndex::new(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() }).unwrap();
-        let index =
-            ApproximateIndex::build(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() }, 7)
-                .unwrap();
+        let exact = ExactIndex::new(vectors.clone(), DIM, usual(&offsets)).unwrap();
+        let index = ApproximateIndex::build(vectors.clone(), DIM, usual(&offsets), 7).unwrap();
         for kept in [0, 5, 30] {
             let keep = |item: ItemId| item.0 % 167 == 1 && item.0 / 167 < kept;
             let query = &vectors[..DIM];
@@ -344,33 +342,20 @@ mod tests {
         let (vectors, offsets) = shop(3_000);
         let build = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                ApproximateIndex::build(
-                    vectors.clone(),
-                    DIM,
-                    Usual { offsets: &offsets, ..Usual::default() },
-                    7,
-                )
-                .unwrap()
-            })
+            pool.install(|| ApproximateIndex::build(vectors.clone(), DIM, usual(&offsets), 7).unwrap())
         };
         assert_eq!(format!("{:?}", build(1)), format!("{:?}", build(3)));
     }
 
     #[test]
     fn odd_catalogues_are_searched() {
-        let none =
-            ApproximateIndex::build(Vec::new(), DIM, Usual { offsets: &[], ..Usual::default() }, 1).unwrap();
+        let none = ApproximateIndex::build(Vec::new(), DIM, Usual::default(), 1).unwrap();
         assert_eq!(none.best(&[1.0; DIM], &none.offsets(&[]), 5, |_| true), []);
         for value in [0.0, 1.0, 1e30, f32::NAN, f32::INFINITY] {
             let vectors = vec![value; 50 * DIM];
             let (query, offsets) = ([1.0; DIM], [0.25; 50]);
-            let exact =
-                ExactIndex::new(vectors.clone(), DIM, Usual { offsets: &offsets, ..Usual::default() })
-                    .unwrap();
-            let index =
-                ApproximateIndex::build(vectors, DIM, Usual { offsets: &[0.5; 50], ..Usual::default() }, 1)
-                    .unwrap();
+            let exact = ExactIndex::new(vectors.clone(), DIM, usual(&offsets)).unwrap();
+            let index = ApproximateIndex::build(vectors, DIM, usual(&[0.5; 50]), 1).unwrap();
             let found = index.best(&query, &index.offsets(&offsets), 60, |_| true);
             assert_eq!(found, exact.best(&query, &exact.offsets(&offsets), 60, |_| true), "{value}");
         }
