@@ -16,10 +16,20 @@ pub(super) type Sums = ByItem<f32>;
 /// A value for each item that was touched.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ByItem<T> {
-    /// By hash: numbers of entries from 1, and 0 where there is none. A power of two, twice as many as entries at least.
-    places: Vec<u32>,
+    /// By hash. A power of two, twice as many as entries at least.
+    places: Vec<Place>,
     entries: Vec<Entry<T>>,
 }
+
+/// Where an item may be found. What is looked for is known by it: the entry need not be waited for.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    item: ItemId,
+    /// The number of its entry from 1, and 0 where there is none.
+    number: u32,
+}
+
+const FREE: Place = Place { item: ItemId(0), number: 0 };
 
 #[derive(Debug, Clone, Copy)]
 struct Entry<T> {
@@ -31,14 +41,14 @@ struct Entry<T> {
 impl<T: Copy + Default> ByItem<T> {
     /// With room for the values of so many items.
     pub(super) fn with_room(items: usize) -> Self {
-        let places = vec![0; (2 * items + 2).next_power_of_two().max(FIRST)];
+        let places = vec![FREE; (2 * items + 2).next_power_of_two().max(FIRST)];
         Self { places, entries: Vec::with_capacity(items) }
     }
 
     /// Forgets all, in time proportional to what was touched.
     pub(super) fn clear(&mut self) {
         for entry in self.entries.drain(..) {
-            self.places[entry.place as usize] = 0;
+            self.places[entry.place as usize] = FREE;
         }
     }
 
@@ -63,7 +73,7 @@ impl<T: Copy + Default> ByItem<T> {
             Ok(number) => number,
             Err(place) => {
                 self.entries.push(Entry { item, value: T::default(), place: place as u32 });
-                self.places[place] = self.entries.len() as u32;
+                self.places[place] = Place { item, number: self.entries.len() as u32 };
                 self.entries.len() - 1
             }
         }
@@ -79,10 +89,10 @@ impl<T: Copy + Default> ByItem<T> {
     fn find(&self, item: ItemId) -> Result<usize, usize> {
         let last = self.places.len().wrapping_sub(1);
         let mut place = hash(item) & last;
-        while let Some(&number) = self.places.get(place) {
-            match number.checked_sub(1) {
+        while let Some(found) = self.places.get(place) {
+            match found.number.checked_sub(1) {
                 None => return Err(place),
-                Some(number) if self.entries[number as usize].item == item => return Ok(number as usize),
+                Some(number) if found.item == item => return Ok(number as usize),
                 Some(_) => place = (place + 1) & last,
             }
         }
@@ -90,14 +100,14 @@ impl<T: Copy + Default> ByItem<T> {
     }
 
     fn grow(&mut self) {
-        self.places = vec![0; (2 * self.places.len()).max(FIRST)];
+        self.places = vec![FREE; (2 * self.places.len()).max(FIRST)];
         let last = self.places.len() - 1;
         for (number, entry) in (1..).zip(&mut self.entries) {
             let mut place = hash(entry.item) & last;
-            while self.places[place] != 0 {
+            while self.places[place].number != 0 {
                 place = (place + 1) & last;
             }
-            self.places[place] = number;
+            self.places[place] = Place { item: entry.item, number };
             entry.place = place as u32;
         }
     }

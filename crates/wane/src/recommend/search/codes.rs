@@ -154,8 +154,11 @@ impl Codes {
 
     /// Rounds a question: places it lacks are zeros, places it has too many are ignored.
     pub(super) fn query(&self, query: &[f32]) -> CodedQuery {
-        let of = |level: &Level| level.query(query);
-        CodedQuery { boxes: self.boxes.as_ref().map(of), levels: self.levels.iter().map(of).collect() }
+        let asked: Vec<Asked> = self.levels.iter().map(|level| Asked::of(&level.axes, query)).collect();
+        let levels = self.levels.iter().zip(&asked).map(|(level, asked)| level.query(asked)).collect();
+        // Boxes are of the first level's coordinates.
+        let boxes = self.boxes.as_ref().zip(asked.first()).map(|(boxes, asked)| boxes.query(asked));
+        CodedQuery { boxes, levels }
     }
 
     pub(super) fn n_blocks(&self) -> usize {
@@ -230,15 +233,12 @@ impl Level {
         Block { codes: &self.codes[block * self.pairs..][..self.pairs], errors: &self.errors[block] }
     }
 
-    fn query(&self, query: &[f32]) -> LevelQuery {
+    fn query(&self, asked: &Asked) -> LevelQuery {
         let axes = &*self.axes;
-        let query = &query[..query.len().min(axes.dim())];
-        let length = length(query.iter().copied().map(f64::from));
-        if length.is_nan() || length > LONGEST {
+        let Asked::Bounded { length, coordinates } = asked else {
             let codes = vec![[0; 2]; self.pairs];
             return LevelQuery { codes, step: 0.0, per_step: 0.0, per_rest: f32::INFINITY };
-        }
-        let coordinates = axes.of_question(query);
+        };
         let (few, others) = coordinates.split_at(axes.n_few());
         let places: Vec<f64> = match self.sides {
             1 => few.to_vec(),
@@ -267,6 +267,27 @@ impl Level {
         // Upwards: of the least numbers the margin is less than half a place.
         let per_step = ((per_step * MARGIN) as f32).next_up();
         LevelQuery { codes, step, per_step, per_rest: (per_rest * MARGIN) as f32 }
+    }
+}
+
+/// A question's coordinates.
+enum Asked {
+    Bounded {
+        length: f64,
+        coordinates: Vec<f64>,
+    },
+    /// It is too long, or no number.
+    Boundless,
+}
+
+impl Asked {
+    fn of(axes: &Axes, query: &[f32]) -> Self {
+        let query = &query[..query.len().min(axes.dim())];
+        let length = length(query.iter().copied().map(f64::from));
+        if length.is_nan() || length > LONGEST {
+            return Self::Boundless;
+        }
+        Self::Bounded { length, coordinates: axes.of_question(query) }
     }
 }
 
@@ -547,6 +568,7 @@ impl<R: FnMut(usize) -> f32> Scan<'_, R> {
 }
 
 /// The groups that promise most, the best first; of those that promise the same, the first.
+#[inline(always)]
 fn best_groups(promises: &[Lanes<f32>]) -> Vec<usize> {
     let mut best: Vec<(f32, usize)> = Vec::with_capacity(FIRST_GROUPS + 1);
     for (group, promise) in promises.iter().enumerate() {
@@ -561,6 +583,7 @@ fn best_groups(promises: &[Lanes<f32>]) -> Vec<usize> {
 }
 
 /// The greatest of some promises. What promises no number may hold anything. Halves are compared, as the machine does it best.
+#[inline(always)]
 fn most_of(promises: &Lanes<f32>) -> f32 {
     let mut most = promises.map(|promise| if promise.is_nan() { f32::INFINITY } else { promise });
     let mut half = LANES / 2;
@@ -639,7 +662,7 @@ mod tests {
         let ones = vec![1.0f32; MAX_DIM];
         let codes = Codes::new(&[Arc::new(Axes::places(MAX_DIM))], 1, |_| &ones).with_boxes(|_| &ones);
         for level in codes.levels.iter().chain(&codes.boxes) {
-            let query = level.query(&ones);
+            let query = level.query(&Asked::of(&level.axes, &ones));
             let sum: i64 = query.codes.as_flattened().iter().map(|&code| i64::from(code) * 127).sum();
             assert!(sum <= i64::from(i32::MAX));
             let bound = Plain.bounds(level.block(0), &query, &[0.0; LANES])[0];

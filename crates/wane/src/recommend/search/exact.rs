@@ -103,8 +103,8 @@ impl ExactIndex {
         self.best_beside(query, offsets, &[], k, keep)
     }
 
-    /// As [`Self::best`], of these and of items that have their scores already, each once and in the order of their numbers; of all those
-    /// `keep` is asked. They are not looked for: their offsets had best be [taken](ItemOffsets::take).
+    /// As [`Self::best`], of these and of items that have their scores already, each once; of all those `keep` is asked. They are not
+    /// looked for: their offsets are to be [taken](ItemOffsets::take) beforehand.
     pub fn best_beside(
         &self,
         query: &[f32],
@@ -113,17 +113,21 @@ impl ExactIndex {
         k: usize,
         keep: impl Fn(ItemId) -> bool,
     ) -> Vec<Scored> {
-        debug_assert!(scored.is_sorted_by(|one, next| one.item < next.item));
+        debug_assert!(scored.iter().all(|own| offsets.get(own.item) == f32::NEG_INFINITY));
         if k == 0 {
             return Vec::new();
         }
         let coded = self.codes.query(query);
         let mut best = Shortlist::new(k, keep);
         scored.iter().for_each(|own| best.offer(own.item, || own.score));
-        let is_other = |item: ItemId| scored.binary_search_by_key(&item, |own| own.item).is_err();
         self.codes.scan(&coded, None, offsets, best.bar(), |place| {
-            if let Some(item) = self.order.item(place).filter(|&item| is_other(item)) {
-                best.offer(item, || dot(query, self.rows.row(item)) + offsets.at(place));
+            if let Some(item) = self.order.item(place) {
+                let offset = offsets.at(place);
+                // Where there is room for all, one is reached whose offset was taken.
+                let is_scored = offset == f32::NEG_INFINITY && scored.iter().any(|own| own.item == item);
+                if !is_scored {
+                    best.offer(item, || dot(query, self.rows.row(item)) + offset);
+                }
             }
             best.bar()
         });

@@ -12,8 +12,10 @@ use super::greatest::{Greatest, Share};
 use super::past::Past;
 use super::similar::Sights;
 use crate::events::ItemId;
+use crate::recommend::search::dot;
 use crate::recommend::{Explanation, OTHER_EVENTS, Query, Reason, Remainder};
-use crate::train::{Group, dot};
+use crate::train::Group;
+use crate::wide::wide;
 
 /// The items that are explained: which has which place, without a table of all items.
 struct Places {
@@ -48,13 +50,13 @@ impl TraceModel {
         items: &[ItemId],
         most: usize,
     ) -> Vec<Explanation> {
-        let mut familiar: Vec<ItemId> = self.familiar(past).map(|(item, _)| item).collect();
-        familiar.sort_unstable();
-        let is_familiar: Vec<bool> = items.iter().map(|item| familiar.binary_search(item).is_ok()).collect();
+        let places = Places::of(items);
+        let mut is_familiar = vec![false; items.len()];
+        let familiar = self.familiar(past).filter_map(|(item, _)| places.get(item));
+        familiar.for_each(|place| is_familiar[place] = true);
         let sights = self.sights(items, &is_familiar);
         let mut found = vec![Greatest::new(most); items.len()];
         let mut sums = sights.sums(&past.state);
-        let places = Places::of(items);
         for r in 0..self.links.len() {
             self.find_by_link(r, past, &places, &is_familiar, (&mut found, &mut sums));
         }
@@ -88,9 +90,17 @@ impl TraceModel {
             }
             None => {
                 let (of_type, vector) = (self.type_weights(event), self.vector(event.item));
-                let seen = sights.of_item(place).map(|sight| dot(vector, sight));
-                let weights = of_type.iter().zip(seen).map(|(of_type, seen)| of_type * seen);
-                past.reason(share, Cow::Borrowed("similar"), weights)
+                wide(
+                    #[inline(always)]
+                    || {
+                        let seen = sights.of_item(place).map(
+                            #[inline(always)]
+                            |sight| dot(vector, sight),
+                        );
+                        let weights = of_type.iter().zip(seen).map(|(of_type, seen)| of_type * seen);
+                        past.reason(share, Cow::Borrowed("similar"), weights)
+                    },
+                )
             }
         }
     }

@@ -48,14 +48,17 @@ impl<'a> Familiarity<'a> {
 }
 
 impl TraceModel {
-    /// Gives what is added to each familiar item's score: of all, or of `only` these. `sums` is scratch space.
-    pub(super) fn familiar_shares(
+    /// Gives each familiar item with what is added to its score and with its vector, which one look at it serves for: all, or `only`
+    /// these. `sums` is scratch space. What is given to is to be `#[inline(always)]`.
+    #[inline(always)]
+    pub(super) fn each_familiar(
         &self,
         as_of: Timestamp,
         past: &Past,
         only: Option<&[ItemId]>,
         sums: &mut Sums,
-    ) -> Vec<(ItemId, f32)> {
+        mut give: impl FnMut(ItemId, f32, &[f32]),
+    ) {
         let familiarity = Familiarity::of(&self.weights);
         let (items, vectors): (Vec<_>, Vec<_>) = match only {
             None => self.familiar(past).unzip(),
@@ -67,17 +70,15 @@ impl TraceModel {
         };
         let vector = self.mixed(&past.state, |m| familiarity.scales[m]);
         let popularity = self.familiar_popularity(as_of, &items);
-        let mut shares = Vec::with_capacity(items.len());
         wide(
             #[inline(always)]
             || {
                 for ((&item, own), popularity) in items.iter().zip(&vectors).zip(&popularity) {
                     let more = familiarity.bonus + familiarity.bias * self.bias(item) + popularity;
-                    shares.push((item, more + dot(&vector, own)));
+                    give(item, more + dot(&vector, own), own);
                 }
             },
         );
-        shares
     }
 
     /// What popularity adds to familiar items.

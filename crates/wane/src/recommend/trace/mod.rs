@@ -176,6 +176,27 @@ impl TraceModel {
         sums: &mut Sums,
         mut say: impl FnMut(&[(ItemId, f32)]),
     ) {
+        self.speak_of_links(past, only, sums, &mut say);
+        let mut shares = Vec::new();
+        self.each_familiar(
+            as_of,
+            past,
+            only,
+            sums,
+            #[inline(always)]
+            |item, share, _| shares.push((item, share)),
+        );
+        say(&shares);
+    }
+
+    /// Gives what the relations say.
+    fn speak_of_links(
+        &self,
+        past: &Past,
+        only: Option<&[ItemId]>,
+        sums: &mut Sums,
+        mut say: impl FnMut(&[(ItemId, f32)]),
+    ) {
         let (mut values, mut shares) = (Vec::new(), Vec::new());
         self.sum_links(past, only, sums, |r, sums| {
             let gain = self.weights.group(Group::Gains)[r];
@@ -186,7 +207,6 @@ impl TraceModel {
             shares.extend(sums.iter().zip(&values).map(|((item, _), value)| (item, gain * value)));
             say(&shares);
         });
-        say(&self.familiar_shares(as_of, past, only, sums));
     }
 
     /// Gives the sums `x_rj` of each relation in its turn: of all items that it knows, or of `only` these.

@@ -97,6 +97,7 @@ impl Past {
     }
 
     /// A share as a reason, of whose event the weights of the scales are known.
+    #[inline(always)]
     pub(super) fn reason(
         &self,
         share: &Share,
@@ -135,26 +136,32 @@ impl TraceModel {
     pub(super) fn past(&self, query: &Query<'_>) -> Past {
         let steps = self.goal.steps(query.history);
         let last = steps.last().copied().unwrap_or_default();
-        let (mut events, mut decays) = (Vec::with_capacity(steps.len()), Vec::new());
-        decays.reserve(steps.len() * self.basis.len());
-        for (place, (event, step)) in query.history.iter().zip(&steps).enumerate().rev() {
+        let scales = self.basis.len();
+        let mut events = Vec::with_capacity(steps.len());
+        let mut decays = vec![0.0; steps.len() * scales];
+        let newest_first = query.history.iter().zip(&steps).enumerate().rev();
+        for ((place, (event, step)), left) in newest_first.zip(decays.chunks_exact_mut(scales.max(1))) {
             let age_days = query.as_of.days_since(event.time);
             let (age, newer) = (age_days as f32, (last - step) as f32);
-            let scales = self.basis.rates.iter().zip(&self.basis.displacements);
-            decays.extend(scales.map(|(rate, push)| -(rate * age + push * newer)));
+            for ((left, rate), push) in left.iter_mut().zip(&self.basis.rates).zip(&self.basis.displacements)
+            {
+                *left = -(rate * age + push * newer);
+            }
             events.push(PastEvent { place, age_days, event });
         }
         exp_all(&mut decays);
         decays.iter_mut().for_each(|decay| *decay = if *decay < NOTHING { 0.0 } else { *decay });
         let mut left = decays.clone();
-        for (left, past) in left.chunks_exact_mut(self.basis.len().max(1)).zip(&events) {
-            // Of a type that the model does not know nothing is left.
-            let of_type = self.type_weights(&past.event).iter().copied().chain(std::iter::repeat(0.0));
-            left.iter_mut().zip(of_type).for_each(|(left, of_type)| *left *= of_type);
+        for (left, past) in left.chunks_exact_mut(scales.max(1)).zip(&events) {
+            match self.type_weights(&past.event) {
+                // Of a type that the model does not know nothing is left.
+                [] => left.fill(0.0),
+                of_type => left.iter_mut().zip(of_type).for_each(|(left, of_type)| *left *= of_type),
+            }
         }
         let (by_item, items) = by_item(&events);
         let vectors = self.vectors_of(items.iter().map(|own| by_item[own.start].0));
-        let (scales, state) = (self.basis.len(), Vec::new());
+        let state = Vec::new();
         let mut past = Past { events, decays, left, scales, steps, by_item, items, vectors, state };
         past.state = past.state(self.weights.shape.dim);
         past

@@ -22,9 +22,9 @@ use super::TraceModel;
 use super::past::Past;
 use crate::events::{EventTypeId, History, ItemId, Timestamp};
 use crate::recommend::search::dot;
+use crate::recommend::sums::Sums;
 use crate::recommend::top_k::top_touched;
 use crate::recommend::{ItemOffsets, Query, Scored, Scores, SearchIndex, Usual};
-use crate::wide::wide;
 
 /// Seed of the cells of an approximate index, and of made-up users.
 const SEED: u64 = 1;
@@ -84,8 +84,8 @@ impl TraceModel {
         let best = match index {
             SearchIndex::Exact(index) => {
                 let mut offsets = scores.take_offsets(&usual);
-                self.speak(query.as_of, past, None, &mut sums, |shares| offsets.add(shares));
-                let scored = self.take_at_hand(past, &vector, &mut offsets);
+                self.speak_of_links(past, None, &mut sums, |shares| offsets.add(shares));
+                let scored = self.take_at_hand(query.as_of, past, &vector, (&mut offsets, &mut sums));
                 let best = index.best_beside(&vector, &offsets, &scored, k, keep);
                 scores.give_back_offsets(usual, offsets);
                 best
@@ -118,26 +118,32 @@ impl TraceModel {
 
     /// Scores the items whose vectors are at hand, the familiar ones, and those beside the index, and takes them out of the offsets.
     /// Relations say most of familiar items: so the bar is high from the beginning.
-    fn take_at_hand(&self, past: &Past, query: &[f32], offsets: &mut ItemOffsets) -> Vec<Scored> {
+    fn take_at_hand(
+        &self,
+        as_of: Timestamp,
+        past: &Past,
+        query: &[f32],
+        (offsets, sums): (&mut ItemOffsets, &mut Sums),
+    ) -> Vec<Scored> {
         let mut scored = Vec::new();
-        wide(
+        self.each_familiar(
+            as_of,
+            past,
+            None,
+            sums,
             #[inline(always)]
-            || {
-                for (item, own) in self.familiar(past) {
-                    scored.push(Scored { item, score: dot(query, own) });
-                }
+            |item, share, own| {
+                let score = dot(query, own) + (offsets.take(item) + share);
+                scored.push(Scored { item, score });
             },
         );
-        scored.sort_unstable_by_key(|own| own.item);
-        let is_other = |item: &&ItemId| scored.binary_search_by_key(*item, |own| own.item).is_err();
-        let beside = self.searching.beside_index().iter().filter(is_other);
-        let beside: Vec<Scored> =
-            beside.map(|&item| Scored { item, score: dot(query, self.vector(item)) }).collect();
-        if !beside.is_empty() {
-            scored.extend(beside);
-            scored.sort_unstable_by_key(|own| own.item);
+        for &item in self.searching.beside_index() {
+            let offset = offsets.take(item);
+            let is_familiar = offset == f32::NEG_INFINITY && scored.iter().any(|own| own.item == item);
+            if !is_familiar {
+                scored.push(Scored { item, score: dot(query, self.vector(item)) + offset });
+            }
         }
-        scored.iter_mut().for_each(|own| own.score += offsets.take(own.item));
         offsets.settle();
         scored
     }
@@ -219,7 +225,6 @@ fn apart<T: Send>(work: impl FnOnce() -> Option<T> + Send) -> Option<T> {
 mod tests {
     use super::*;
     use crate::interest::{Features, Relation};
-    use crate::recommend::sums::Sums;
     use crate::recommend::{ApproximateIndex, Goal, Recommender, score_all};
     use crate::train::{Group, Link, LinkRows, PopularityTable, Shape, Weights};
 
