@@ -85,6 +85,8 @@ pub(super) struct Codes {
 #[derive(Debug, Clone)]
 struct Level {
     axes: Arc<Axes>,
+    /// Coordinates that are kept.
+    n_kept: usize,
     /// Places for each coordinate: 1 of a vector, 2 of a box.
     sides: usize,
     pairs: usize,
@@ -130,16 +132,17 @@ struct LevelQuery {
 }
 
 impl Codes {
-    /// Rounds vectors by coordinates, the fewest first.
+    /// Rounds vectors by the first so many of some coordinates, the fewest first.
     pub(super) fn new<'a>(
-        axes: &[Arc<Axes>],
+        kept: &[(Arc<Axes>, usize)],
         n_rows: usize,
         row: impl Fn(usize) -> &'a [f32] + Sync,
     ) -> Self {
-        let level = |axes: &Arc<Axes>| {
-            Level::new(axes, 1, n_rows, |number, put| round_vector(axes, row(number), put))
+        let level = |(axes, n_kept): &(Arc<Axes>, usize)| {
+            let round = |number, put: &mut Put<'_>| round_vector(axes, *n_kept, row(number), put);
+            Level::new(axes, (*n_kept, 1), n_rows, round)
         };
-        Self { n_rows, boxes: None, levels: axes.iter().map(level).collect() }
+        Self { n_rows, boxes: None, levels: kept.iter().map(level).collect() }
     }
 
     /// The same with the boxes in which blocks lie; `row` gives the vectors again.
@@ -147,7 +150,7 @@ impl Codes {
         let vectors = |block: usize| (block * LANES..self.n_rows.min((block + 1) * LANES)).map(&row);
         self.boxes = self.levels.first().map(|level| {
             let round = |block, put: &mut Put<'_>| round_box(&level.axes, vectors(block), put);
-            Level::new(&level.axes, 2, self.n_blocks(), round)
+            Level::new(&level.axes, (level.axes.n_few(), 2), self.n_blocks(), round)
         });
         self
     }
@@ -199,14 +202,14 @@ impl Codes {
 type Put<'a> = dyn FnMut(usize, i8) + 'a;
 
 impl Level {
-    /// Rounds rows, each by giving the codes of its places, `sides` for each coordinate, to what it is called with.
+    /// Rounds rows, each by giving the codes of its places, `sides` for each coordinate that is kept, to what it is called with.
     fn new(
         axes: &Arc<Axes>,
-        sides: usize,
+        (n_kept, sides): (usize, usize),
         n_rows: usize,
         round: impl Fn(usize, &mut Put<'_>) -> Rounded + Sync,
     ) -> Self {
-        let (pairs, blocks) = ((sides * axes.n_few()).div_ceil(2), n_rows.div_ceil(LANES));
+        let (pairs, blocks) = ((sides * n_kept).div_ceil(2), n_rows.div_ceil(LANES));
         let mut codes = vec![PairCodes([0; 2 * LANES]); pairs * blocks];
         let rounded: Vec<(Errors, f64)> = codes
             .par_chunks_exact_mut(pairs)
@@ -226,7 +229,7 @@ impl Level {
             .collect();
         let worst = rounded.iter().fold(0.0, |worst: f64, own| worst.max(own.1));
         let errors = rounded.into_iter().map(|own| own.0).collect();
-        Self { axes: Arc::clone(axes), sides, pairs, codes, errors, worst }
+        Self { axes: Arc::clone(axes), n_kept, sides, pairs, codes, errors, worst }
     }
 
     fn block(&self, block: usize) -> Block<'_> {
@@ -239,7 +242,7 @@ impl Level {
             let codes = vec![[0; 2]; self.pairs];
             return LevelQuery { codes, step: 0.0, per_step: 0.0, per_rest: f32::INFINITY };
         };
-        let (few, others) = coordinates.split_at(axes.n_few());
+        let (few, others) = coordinates.split_at(self.n_kept);
         let places: Vec<f64> = match self.sides {
             1 => few.to_vec(),
             _ => few.iter().flat_map(|z| [z.max(0.0), z.min(0.0)]).collect(),
@@ -303,13 +306,13 @@ struct Rounded {
 const BOUNDLESS: Rounded = Rounded { step: 0.0, rest: f32::INFINITY, left: 0.0 };
 
 /// Gives the codes of a vector to `put`.
-fn round_vector(axes: &Axes, vector: &[f32], put: &mut Put<'_>) -> Rounded {
+fn round_vector(axes: &Axes, n_kept: usize, vector: &[f32], put: &mut Put<'_>) -> Rounded {
     let length = length(vector.iter().copied().map(f64::from));
     if length.is_nan() || length > LONGEST {
         return BOUNDLESS;
     }
     let coordinates = axes.of_vector(vector);
-    let (few, others) = coordinates.split_at(axes.n_few());
+    let (few, others) = coordinates.split_at(n_kept);
     let step = of_half(half_above(step_of(few, ITEM_CODES).max((FINEST * length) as f32)));
     let mut left = 0.0;
     for (place, &value) in few.iter().enumerate() {
@@ -660,7 +663,7 @@ mod tests {
     #[test]
     fn the_longest_vectors_do_not_overflow() {
         let ones = vec![1.0f32; MAX_DIM];
-        let codes = Codes::new(&[Arc::new(Axes::places(MAX_DIM))], 1, |_| &ones).with_boxes(|_| &ones);
+        let codes = Codes::new(&[(Arc::new(Axes::places(MAX_DIM)), MAX_DIM)], 1, |_| &ones).with_boxes(|_| &ones);
         for level in codes.levels.iter().chain(&codes.boxes) {
             let query = level.query(&Asked::of(&level.axes, &ones));
             let sum: i64 = query.codes.as_flattened().iter().map(|&code| i64::from(code) * 127).sum();

@@ -30,6 +30,8 @@ use crate::recommend::Scored;
 
 /// Boxes of so many coordinates are worth looking at: those of many exclude next to nothing.
 const MOST_OF_BOXES: usize = 16;
+/// Vectors are kept by so many times as many coordinates as their boxes: by those of the boxes what is left is hardly told apart.
+const TIMES: usize = 3;
 /// Questions of which is taken what is usual, at most.
 const QUESTIONS: usize = 1_000;
 
@@ -67,14 +69,17 @@ impl ExactIndex {
             return Ok(Self::in_order(rows, &axes, order));
         }
         let order = Order::of_alike(&coordinates(&axes[0], &rows, usual), axes[0].n_few() + 1);
-        let mut index = Self::in_order(rows, &axes, order);
-        index.codes = index.codes.with_boxes(|place| at_place(&index.rows, &index.order, place));
-        Ok(index)
+        let row = |place| at_place(&rows, &order, place);
+        let n_few = axes[0].n_few();
+        let more = (TIMES * n_few).min(dim / 2).max(n_few);
+        let codes = Codes::new(&kept(&axes, more), order.n_places(), row).with_boxes(row);
+        Ok(Self { codes, rows, order: Arc::new(order) })
     }
 
     /// The same in a given order, without boxes.
     pub(super) fn in_order(rows: Rows, axes: &[Arc<Axes>], order: Order) -> Self {
-        let codes = Codes::new(axes, order.n_places(), |place| at_place(&rows, &order, place));
+        let kept = kept(axes, axes[0].n_few());
+        let codes = Codes::new(&kept, order.n_places(), |place| at_place(&rows, &order, place));
         Self { rows, order: Arc::new(order), codes }
     }
 
@@ -139,6 +144,14 @@ impl ExactIndex {
 pub(super) fn axes(rows: &Rows, questions: &[f32]) -> Vec<Arc<Axes>> {
     let few = Axes::telling(rows.dim, rows.iter(), questions);
     few.into_iter().chain([Axes::places(rows.dim)]).map(Arc::new).collect()
+}
+
+/// So many of the first coordinates, and all of the others.
+fn kept(axes: &[Arc<Axes>], of_first: usize) -> Vec<(Arc<Axes>, usize)> {
+    let all = axes.iter().map(|axes| (Arc::clone(axes), axes.dim()));
+    let mut kept: Vec<_> = all.collect();
+    kept[0].1 = of_first;
+    kept
 }
 
 /// The vector at a place; nothing where no item stands.
