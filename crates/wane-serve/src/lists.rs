@@ -101,8 +101,9 @@ impl Text {
         }
         self.value(r#","relation":"#, &reason.relation)?;
         self.value(r#","age_days":"#, &reason.age_days)?;
-        self.value(r#","decay":"#, &reason.decay)?;
-        self.value(r#","share":"#, &reason.share)?;
+        // As `AnsweredReason` has itself written.
+        self.value(r#","decay":"#, &(reason.decay as f32))?;
+        self.value(r#","share":"#, &(reason.share as f32))?;
         self.put("}");
         Ok(())
     }

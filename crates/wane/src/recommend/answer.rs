@@ -66,8 +66,10 @@ pub struct AnsweredReason<'a> {
     /// Age at the moment of the question, in days.
     pub age_days: f64,
     /// The weight that decay left of it.
+    #[serde(serialize_with = "single")]
     pub decay: f64,
-    /// What it adds to the score.
+    /// What it adds to the score, written with as many digits as the score itself.
+    #[serde(serialize_with = "single")]
     pub share: f64,
 }
 
@@ -87,6 +89,11 @@ pub struct AnsweredEvent<'a> {
     /// When, written as RFC 3339.
     #[serde(serialize_with = "rfc3339")]
     pub time: Timestamp,
+}
+
+/// Models calculate in single precision: further digits say nothing.
+fn single<S: Serializer>(value: &f64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_f32(*value as f32)
 }
 
 fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> std::result::Result<S::Ok, S::Error> {
