@@ -663,7 +663,8 @@ mod tests {
     #[test]
     fn the_longest_vectors_do_not_overflow() {
         let ones = vec![1.0f32; MAX_DIM];
-        let codes = Codes::new(&[(Arc::new(Axes::places(MAX_DIM)), MAX_DIM)], 1, |_| &ones).with_boxes(|_| &ones);
+        let codes =
+            Codes::new(&[(Arc::new(Axes::places(MAX_DIM)), MAX_DIM)], 1, |_| &ones).with_boxes(|_| &ones);
         for level in codes.levels.iter().chain(&codes.boxes) {
             let query = level.query(&Asked::of(&level.axes, &ones));
             let sum: i64 = query.codes.as_flattened().iter().map(|&code| i64::from(code) * 127).sum();
