@@ -1,10 +1,9 @@
 //! Lists as they are answered: JSON, written at once.
 //!
-//! Most of a list is reasons, and most events are reasons for many of its items: what is the same in each is written once and copied from
-//! then on. What is between values is known beforehand and copied too, which a serialiser would ask for key by key.
+//! Most of a list is reasons, and most events are reasons for many of its items: what is the same in each, the event and its age, is
+//! written once and copied from then on. What is between values is known beforehand and copied too, which a serialiser would ask for key by key.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -35,8 +34,8 @@ pub(crate) fn text(found: &Recommended<'_>, asked: &Recommend, start: Instant) -
 /// What is written so far.
 struct Text {
     bytes: Vec<u8>,
-    /// Where events stand that were reasons already, by their places in the history.
-    events: BTreeMap<usize, Range<usize>>,
+    /// Where events stand that were reasons already, and their ages, by their places in the history.
+    events: BTreeMap<usize, [Range<usize>; 2]>,
 }
 
 impl Text {
@@ -56,6 +55,14 @@ impl Text {
     fn value<T: Serialize + ?Sized>(&mut self, between: &str, value: &T) -> serde_json::Result<()> {
         self.put(between);
         serde_json::to_writer(&mut self.bytes, value)
+    }
+
+    /// As [`Self::value`], with where the value stands.
+    fn ranged<T: Serialize>(&mut self, between: &str, value: &T) -> serde_json::Result<Range<usize>> {
+        self.put(between);
+        let from = self.bytes.len();
+        serde_json::to_writer(&mut self.bytes, value)?;
+        Ok(from..self.bytes.len())
     }
 
     fn list(&mut self, found: &Recommended<'_>, explain: bool, start: Instant) -> serde_json::Result<()> {
@@ -91,16 +98,20 @@ impl Text {
 
     fn reason(&mut self, start: &str, reason: &AnsweredReason<'_>) -> serde_json::Result<()> {
         self.put(start);
-        let from = self.bytes.len();
-        match self.events.entry(reason.event.place) {
-            Entry::Occupied(written) => self.bytes.extend_from_within(written.get().clone()),
-            Entry::Vacant(entry) => {
-                serde_json::to_writer(&mut self.bytes, &reason.event)?;
-                entry.insert(from..self.bytes.len());
+        match self.events.get(&reason.event.place).cloned() {
+            Some([event, age]) => {
+                self.bytes.extend_from_within(event);
+                self.value(r#","relation":"#, &reason.relation)?;
+                self.put(r#","age_days":"#);
+                self.bytes.extend_from_within(age);
+            }
+            None => {
+                let event = self.ranged("", &reason.event)?;
+                self.value(r#","relation":"#, &reason.relation)?;
+                let age = self.ranged(r#","age_days":"#, &reason.age_days)?;
+                self.events.insert(reason.event.place, [event, age]);
             }
         }
-        self.value(r#","relation":"#, &reason.relation)?;
-        self.value(r#","age_days":"#, &reason.age_days)?;
         // As `AnsweredReason` has itself written.
         self.value(r#","decay":"#, &(reason.decay as f32))?;
         self.value(r#","share":"#, &(reason.share as f32))?;
@@ -155,7 +166,8 @@ mod tests {
             text.list(&found, explain, Instant::now()).unwrap();
             let mut list: Value = serde_json::from_slice(&text.bytes).unwrap();
             assert!(list["took_us"].take().is_u64());
-            let mut items = serde_json::to_value(&found.answer.items).unwrap();
+            let mut items: Value =
+                serde_json::from_slice(&serde_json::to_vec(&found.answer.items).unwrap()).unwrap();
             for item in items.as_array_mut().unwrap().iter_mut().map(|item| item.as_object_mut().unwrap()) {
                 let id = item.remove("item").unwrap();
                 item.insert("item_id".into(), id);

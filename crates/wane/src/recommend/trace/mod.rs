@@ -217,33 +217,20 @@ impl TraceModel {
         sums: &mut Sums,
         mut give: impl FnMut(usize, &Sums),
     ) {
-        let (mut told, mut ends) = (Vec::new(), Vec::new());
         for (r, link) in self.links.iter().enumerate() {
             sums.clear();
             only.unwrap_or_default().iter().for_each(|&item| sums.touch(item));
-            told.clear();
-            ends.clear();
             let events = &past.events[..past.reached(link.reach)];
             link.fetch(events.iter().map(|past| past.event.item));
-            for past in events {
-                // A history may hold items that came after the fit.
-                if past.event.item.index() < self.n_items() {
-                    link.strengths(past.event.item, |to, strength| told.push((to, strength)));
-                }
-                ends.push(told.len());
-            }
-            let mut start = 0;
-            for (number, end) in ends.iter().copied().enumerate() {
-                if start == end {
-                    continue;
-                }
+            // A history may hold items that came after the fit.
+            let is_known = |item: ItemId| item.index() < self.n_items();
+            for (number, own) in events.iter().enumerate().filter(|(_, own)| is_known(own.event.item)) {
                 let kappa = self.kernel(r, past, number);
-                for &(to, strength) in &told[start..end] {
+                link.strengths(own.event.item, |to, strength| {
                     if only.is_none() || sums.is_touched(to) {
                         sums.add(to, kappa * strength);
                     }
-                }
-                start = end;
+                });
             }
             if link.is_mined() {
                 // To take back what was said of a few items is quicker than to ask of each link, is its item known?
