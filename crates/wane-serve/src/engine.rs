@@ -214,9 +214,14 @@ impl Engine {
         let before = self.now().plus_days(-days);
         let (mut events, mut after) = (0, Some(String::new()));
         while let Some(user) = after {
-            let some = self.writer.with_store(move |store| store.retire_some(before, &user)).await;
-            self.models.forget_all();
-            let (removed, last) = some?;
+            let models = Arc::clone(&self.models);
+            let retire = move |store: &mut Store| {
+                let some = store.retire_some(before, &user);
+                // Before anything else is kept: events of a user of whom nothing is left are numbered anew.
+                models.forget_all();
+                some
+            };
+            let (removed, last) = self.writer.with_store(retire).await?;
             (events, after) = (events + removed, last);
         }
         let bytes_are_gone = self.writer.with_store(move |store| store.retire_rest(before)).await?;
@@ -459,6 +464,36 @@ mod tests {
         }
         assert_eq!(ask(&engine, "GET", "/health/live", "").await.0, StatusCode::OK);
         assert_eq!(ask(&engine, "POST", "/v1/recommend", r#"{"user_id": "u"}"#).await.0, StatusCode::OK);
+    }
+
+    /// A user of whom nothing is left has events numbered anew: what was read on from the former numbers would miss them.
+    #[tokio::test]
+    async fn what_comes_while_old_events_leave_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        let told = async |item: &str, time: &str| {
+            let event =
+                format!(r#"{{"user_id": "v", "item_id": "{item}", "time": "1970-01-01T00:00:00.{time}Z"}}"#);
+            let (status, said) = ask(&engine, "POST", "/v1/events", event.leak()).await;
+            assert_eq!(status, StatusCode::ACCEPTED, "{said}");
+        };
+        let list = async || {
+            let asked = r#"{"user_id": "v", "no_repeat": true, "as_of": "1970-01-01T00:00:01Z"}"#;
+            ask(&engine, "POST", "/v1/recommend", asked).await.1
+        };
+        told("x", "000").await;
+        told("x", "001").await;
+        assert!(list().await.contains(r#""item_id":"i""#));
+        let mut retired = std::pin::pin!(engine.retire(0.0));
+        tokio::select! {
+            biased;
+            _ = &mut retired => panic!("it waits for the thread that writes"),
+            () = std::future::ready(()) => {}
+        }
+        told("i", "002").await;
+        assert!(!list().await.contains(r#""item_id":"i""#));
+        assert_eq!(retired.await.unwrap().events, 2);
+        assert!(!list().await.contains(r#""item_id":"i""#));
     }
 
     #[tokio::test]
