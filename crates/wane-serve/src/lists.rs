@@ -53,12 +53,15 @@ impl Text {
 
     /// A value behind what is between it and the last one.
     fn value<T: Serialize + ?Sized>(&mut self, between: &str, value: &T) -> serde_json::Result<()> {
-        self.put(between);
-        serde_json::to_writer(&mut self.bytes, value)
+        self.ranged(between, value).map(drop)
     }
 
-    /// As [`Self::value`], with where the value stands.
-    fn ranged<T: Serialize>(&mut self, between: &str, value: &T) -> serde_json::Result<Range<usize>> {
+    /// The same, with where the value stands.
+    fn ranged<T: Serialize + ?Sized>(
+        &mut self,
+        between: &str,
+        value: &T,
+    ) -> serde_json::Result<Range<usize>> {
         self.put(between);
         let from = self.bytes.len();
         serde_json::to_writer(&mut self.bytes, value)?;

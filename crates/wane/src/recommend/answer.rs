@@ -91,7 +91,7 @@ pub struct AnsweredEvent<'a> {
     pub time: Timestamp,
 }
 
-/// Models calculate in single precision: further digits say nothing.
+/// Scores have single precision: further digits of what they are made of say nothing.
 fn single<S: Serializer>(value: &f64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.serialize_f32(*value as f32)
 }

@@ -113,8 +113,8 @@ impl ExactIndex {
     }
 
     /// As [`Self::best`], of these and of items that have their scores already, each once; of all those `keep` is asked. They are not
-    /// looked for: their offsets are to be [taken](ItemOffsets::take) beforehand.
-    pub fn best_beside(
+    /// looked for: their offsets are to be [taken](ItemOffsets::take) beforehand, or they are found twice.
+    pub(in crate::recommend) fn best_beside(
         &self,
         query: &[f32],
         offsets: &ItemOffsets,
